@@ -1,0 +1,259 @@
+/** The tables as Kysely sees them (camelCase). `db/migrations` is the truth; a test holds the two together. */
+import type { ColumnType, Generated, JSONColumnType } from 'kysely'
+
+type Json<T extends object = Record<string, unknown>> = JSONColumnType<T>
+type Defaulted<T extends object> = ColumnType<T, string | undefined, string>
+
+export type AccountStatus = 'unverified' | 'active' | 'disabled' | 'deleted'
+
+export type RegistrationStatus =
+  | 'initiated'
+  | 'username_validated'
+  | 'user_created'
+  | 'system_user_created'
+  | 'mail_configured'
+  | 'verification_sent'
+  | 'verified'
+  | 'failed'
+
+export type Tables = {
+  accounts: {
+    id: string
+    username: string
+    usernameSkeleton: string
+    status: AccountStatus
+    passwordHash: string | null
+    passwordChangedAt: Date | null
+    email: string | null
+    emailCanonical: string | null
+    emailVerifiedAt: Date | null
+    name: string
+    givenName: string
+    familyName: string
+    pictureUrl: string | null
+    locale: string | null
+    zoneinfo: string | null
+    disabledReason: string | null
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+  }
+  accountRoles: {
+    accountId: string
+    role: string
+    createdAt: Generated<Date>
+  }
+  registrations: {
+    id: string
+    handleHash: Buffer
+    accountId: string | null
+    username: string
+    email: string
+    emailCanonical: string
+    name: string
+    locale: string
+    passwordHash: string
+    status: RegistrationStatus
+    lastStep: RegistrationStatus
+    error: string | null
+    mailNumber: Generated<number>
+    codeHash: Buffer | null
+    tokenHash: Buffer | null
+    proofExpiresAt: Date | null
+    guesses: Generated<number>
+    nextMailAt: Date | null
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+    verifiedAt: Date | null
+    expiresAt: Date
+  }
+  registrationTransitions: {
+    registrationId: string
+    at: Generated<Date>
+    fromStatus: RegistrationStatus | null
+    toStatus: RegistrationStatus
+    error: string | null
+  }
+  clients: {
+    id: string
+    name: string
+    preset: string
+    metadata: Json
+    firstParty: Generated<boolean>
+    pkceRequired: Generated<boolean>
+    ignoresUnknownResource: Generated<boolean>
+    disabledAt: Date | null
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+  }
+  clientSecrets: {
+    hash: Buffer
+    clientId: string
+    createdAt: Generated<Date>
+    expiresAt: Date | null
+  }
+  apis: {
+    identifier: string
+    name: string
+    scopes: Generated<string[]>
+    tokenLifetimeSeconds: Generated<number>
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+  }
+  clientApis: {
+    clientId: string
+    apiIdentifier: string
+  }
+  sessions: {
+    uid: string
+    idHash: Buffer
+    previousIdHash: Buffer | null
+    rotatedAt: Date | null
+    idSealed: Buffer | null
+    accountId: string | null
+    signedInAt: Date | null
+    acr: string | null
+    amr: string[] | null
+    transient: Generated<boolean>
+    authorizations: Defaulted<Record<string, SessionAuthorization>>
+    rest: Defaulted<Record<string, unknown>>
+    createdAt: Date
+    expiresAt: Date
+  }
+  grants: {
+    id: string
+    accountId: string
+    clientId: string
+    sessionUid: string | null
+    scopes: Generated<string[]>
+    claims: Generated<string[]>
+    resources: Defaulted<Record<string, string>>
+    rest: Defaulted<Record<string, unknown>>
+    offline: Generated<boolean>
+    createdAt: Date
+    expiresAt: Date
+  }
+  consents: {
+    accountId: string
+    clientId: string
+    scopes: Generated<string[]>
+    claims: Generated<string[]>
+    resources: Defaulted<Record<string, string>>
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+  }
+  interactions: {
+    idHash: Buffer
+    clientId: string | null
+    prompt: string
+    sessionUid: string | null
+    sessionAccountId: string | null
+    grantId: string | null
+    loginAccountId: string | null
+    result: ColumnType<Record<string, unknown> | null, string | null, string | null>
+    progress: Defaulted<Record<string, unknown>>
+    rest: Json
+    createdAt: Date
+    expiresAt: Date
+    consumedAt: Date | null
+  }
+  authorizationCodes: TokenRow & {
+    sessionUid: string | null
+    expiresWithSession: Generated<boolean>
+    redirectUri: string | null
+    codeChallenge: string | null
+    consumedAt: Date | null
+  }
+  refreshTokens: TokenRow & {
+    sessionUid: string | null
+    expiresWithSession: Generated<boolean>
+    jkt: string | null
+    rotations: Generated<number>
+    successorHash: Buffer | null
+    firstIssuedAt: Date
+    consumedAt: Date | null
+  }
+  accessTokens: TokenRow & {
+    sessionUid: string | null
+    expiresWithSession: Generated<boolean>
+    jkt: string | null
+  }
+  clientCredentials: Omit<TokenRow, 'grantId' | 'accountId'> & { jkt: string | null }
+  deviceCodes: PendingTokenRow & { userCodeHash: Buffer; idSealed: Buffer }
+  backchannelAuthenticationRequests: PendingTokenRow
+  pushedAuthorizationRequests: {
+    idHash: Buffer
+    rest: Json
+    createdAt: Date
+    expiresAt: Date
+    consumedAt: Date | null
+  }
+  replayDetection: { idHash: Buffer; expiresAt: Date }
+  registrationAccessTokens: {
+    idHash: Buffer
+    kind: 'InitialAccessToken' | 'RegistrationAccessToken'
+    clientId: string | null
+    rest: Defaulted<Record<string, unknown>>
+    createdAt: Date
+    expiresAt: Date | null
+  }
+  postedRequests: {
+    idHash: Buffer
+    endpoint: string
+    parameters: Json
+    createdAt: Generated<Date>
+    expiresAt: Date
+  }
+  signingKeys: {
+    kid: string
+    alg: 'RS256' | 'ES256' | 'EdDSA'
+    state: 'next' | 'current' | 'previous'
+    publicJwk: Json
+    privateJwkSealed: Buffer
+    createdAt: Generated<Date>
+    activatedAt: Date | null
+    retiredAt: Date | null
+  }
+  versions: { name: string; version: Generated<string> }
+  rateLimits: { key: string; points: Generated<number>; expire: string | null }
+  auditEvents: {
+    id: string
+    at: Generated<Date>
+    type: string
+    actorKind: 'person' | 'client' | 'operator' | 'system'
+    actorId: string | null
+    accountId: string | null
+    clientId: string | null
+    address: string | null
+    requestId: string | null
+    detail: Defaulted<Record<string, unknown>>
+  }
+  refusals: {
+    reference: string
+    at: Generated<Date>
+    endpoint: string
+    clientId: string | null
+    error: string
+    detail: Defaulted<Record<string, unknown>>
+  }
+}
+
+export type SessionAuthorization = { sid?: string; grantId?: string; persistsLogout?: boolean }
+
+type TokenRow = {
+  idHash: Buffer
+  grantId: string
+  clientId: string
+  accountId: string
+  scope: string | null
+  rest: Defaulted<Record<string, unknown>>
+  createdAt: Date
+  expiresAt: Date
+}
+
+type PendingTokenRow = Omit<TokenRow, 'grantId' | 'accountId'> & {
+  grantId: string | null
+  accountId: string | null
+  sessionUid: string | null
+  expiresWithSession: Generated<boolean>
+  consumedAt: Date | null
+}

@@ -1,0 +1,40 @@
+/** One JSON line per event, on standard output, without secrets. Which fields a request logs is http/request-log.ts. */
+import { pino } from 'pino'
+
+export type Logger = pino.Logger
+
+// Values are never logged on purpose; this is the second lock for objects that carry them.
+const secretNames = [
+  'password',
+  'new_password',
+  'secret',
+  'client_secret',
+  'code',
+  'code_verifier',
+  'token',
+  'access_token',
+  'refresh_token',
+  'id_token',
+  'handle',
+  'authorization',
+  'cookie',
+  'set-cookie',
+]
+
+/** `destination` is for tests and the demo, which watch the lines. */
+export function createLogger(options: {
+  level: string
+  destination?: { write(line: string): void }
+}): Logger {
+  const settings: pino.LoggerOptions = {
+    level: options.level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: {
+      paths: secretNames.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`]),
+      censor: '[secret]',
+    },
+  }
+  return options.destination ? pino(settings, options.destination) : pino(settings)
+}

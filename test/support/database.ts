@@ -1,0 +1,40 @@
+/** A database of its own for a test file: a clone of the migrated template, dropped when the file ends. */
+import { randomUUID } from 'node:crypto'
+import pg from 'pg'
+import { afterAll, inject } from 'vitest'
+import { type Database, openDatabase } from '../../src/database/connection.ts'
+
+export type TestDatabase = Database & {
+  /** For another process or a second pool. */
+  url: string
+  connection: { host: string; port: number; user: string; database: string }
+}
+
+/** `empty` leaves out the schema; `poolSize` as in openDatabase. */
+export async function createDatabase(
+  options: { empty?: boolean; poolSize?: number; onError?: (error: Error) => void } = {},
+): Promise<TestDatabase> {
+  const { empty = false, ...rest } = options
+  const cluster = inject('cluster')
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await administer(`create database ${name} template ${empty ? 'template1' : 'idp_template'}`)
+
+  const { host, port, user } = cluster
+  const url = `postgres://${user}@localhost:${port}/${name}?host=${encodeURIComponent(host)}`
+  const database = await openDatabase({ databaseUrl: url, dataDir: '/nowhere', ...rest })
+  afterAll(async () => {
+    await database.close()
+    await administer(`drop database ${name} with (force)`)
+  })
+  return { ...database, url, connection: { ...cluster, database: name } }
+}
+
+async function administer(statement: string): Promise<void> {
+  const client = new pg.Client({ ...inject('cluster'), database: 'postgres' })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}

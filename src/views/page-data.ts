@@ -1,0 +1,158 @@
+/**
+ * What each template in views/ needs: the contract between the doors that fill pages and the files
+ * that draw them. A page's name is its template's file name. All text is plain text; nothing here
+ * may already be HTML, and hrefs are paths of ours unless their comment says otherwise.
+ */
+import type { FieldError } from '../errors.ts'
+
+export type Locale = 'en' | 'zh-CN'
+
+/** The footer's languages. `href` is the current path with `ui_locales` set and the rest kept. */
+export type LanguageLink = { locale: Locale; label: string; href: string; current: boolean }
+
+/**
+ * A refusal in words: the phrase `errors.<code>`, or the exacter `exact.<code>` when every value it
+ * names is at hand (`{{wait}}` comes from `retryAfterSeconds`). An AppError fits as it is.
+ */
+export type PageError = {
+  code: string
+  fields?: readonly FieldError[] | undefined
+  retryAfterSeconds?: number | undefined
+  values?: Record<string, string | number> | undefined
+}
+
+/** The app somebody is on the way to. `host` is where it sends people back to. */
+export type App = { name: string; host?: string | undefined }
+
+type Common = {
+  app?: App | undefined
+  languageLinks: readonly LanguageLink[]
+  error?: PageError | undefined
+}
+
+/** `csrf` travels as the hidden input of that name, in every form that posts to `action`. */
+type Form = Common & { action: string; csrf: string }
+
+/** One row of the consent page, with the person's real values. */
+export type ConsentItem =
+  | { kind: 'identifier' }
+  | { kind: 'profile'; username: string; name?: string | undefined }
+  | { kind: 'email'; email: string; verified: boolean }
+  | { kind: 'groups'; groups: readonly string[] }
+  | { kind: 'offline' }
+  | {
+      kind: 'api'
+      /** The API's name, or its identifier when it has none. */
+      api: string
+      scopes: readonly { scope: string; description?: string | undefined }[]
+    }
+
+/** `ended`: it answered. `told`: the news is on its way. `keeps`: it cannot be told; `seconds` at most. */
+export type EndedApp = {
+  name: string
+  state: 'ended' | 'told' | 'keeps'
+  seconds?: number | undefined
+}
+
+export type MailboxMail = {
+  id: string
+  to: string
+  subject: string
+  text: string
+  html: string
+  sentAt: string | Date
+}
+
+export type PageData = {
+  /** Fields `identifier`, `password`. Absent hrefs leave their link out. */
+  'sign-in': Form & {
+    identifier?: string | undefined
+    registerHref?: string | undefined
+    forgotHref?: string | undefined
+    notice?: 'verified' | 'signed-out' | 'address-changed' | undefined
+  }
+  /** Fields `username`, `email`, `password`, `name`. `typed` never holds the password. */
+  register: Form & {
+    typed?: Partial<Record<'username' | 'email' | 'name', string | undefined>> | undefined
+    passwordMinLength: number
+    signInHref: string
+    closed?: boolean | undefined
+  }
+  /**
+   * Field `code`; the second form sends `action=resend`. `expired` and `too-many` mean that no code
+   * can work any more, so only a new one is offered. `resent` says that one is on its way.
+   */
+  'verify-email': Form & {
+    maskedEmail: string
+    waitSeconds: number
+    changeHref: string
+    state?: 'open' | 'expired' | 'too-many' | undefined
+    resent?: boolean | undefined
+  }
+  /** A GET of the mailed link; only the POST verifies. */
+  'verify-link': Common &
+    (
+      | { state: 'ready'; action: string; csrf: string; maskedEmail: string; username: string }
+      | { state: 'used' | 'expired'; signInHref: string; registerHref?: string | undefined }
+    )
+  /** The link was used away from the tab where the person began. */
+  'verify-done': Common & { signInHref: string }
+  /** Sends `decision=allow` or `decision=deny`. */
+  consent: Form & {
+    app: App
+    username: string
+    switchHref: string
+    items: readonly ConsentItem[]
+  }
+  /** Sends `choice=continue` or `choice=switch`. */
+  'select-account': Form & {
+    username: string
+    name?: string | undefined
+    email?: string | undefined
+  }
+  /** The engine's logout form: `xsrf` is its secret; sends `logout=yes` or nothing. */
+  'sign-out': Common & { action: string; xsrf: string; username?: string | undefined }
+  /** `backHref` is the app's registered address, so it may be absolute. */
+  'signed-out': Common & {
+    apps: readonly EndedApp[]
+    backHref?: string | undefined
+    signInHref: string
+  }
+  /** No dead ends: `continueHref` restarts the same request; without it, sign-in is offered. */
+  resume: Common & {
+    reason: 'expired' | 'lost-cookie' | 'already-done' | 'other-browser'
+    continueHref?: string | undefined
+    signInHref: string
+  }
+  /**
+   * A protocol error that must not redirect. `reason` picks `protocol.<reason>` and falls back to
+   * `protocol.other`; `technical` is folded away for whoever runs the app.
+   */
+  error: Common & {
+    reason: string
+    reference: string
+    technical?: { error: string; description?: string | undefined } | undefined
+  }
+  /** Everything else that can be answered instead of a page. */
+  message: Common & {
+    kind: 'not-found' | 'too-many-requests' | 'busy' | 'fault' | 'forbidden' | 'invalid'
+    retryAfterSeconds?: number | undefined
+    reference?: string | undefined
+    backHref?: string | undefined
+  }
+  /** `action` receives the sign-out button. */
+  account: Form & {
+    username: string
+    name?: string | undefined
+    email: string
+    emailVerified: boolean
+  }
+  home: Common & { signInHref: string; registerHref?: string | undefined }
+  mailbox: Common & { mails: readonly MailboxMail[] }
+}
+
+/** `path` is made absolute on the issuer here, so that no mail can carry another host. */
+export type MailData = {
+  'verify-email': { username: string; code: string; path: string; minutes: number }
+  'already-registered': { username: string; path: string }
+}

@@ -1,0 +1,98 @@
+/**
+ * The words of pages, mails and errors, from views/locales. Interpolation is left unescaped, for
+ * the templates escape; nesting is off, so that `$t(…)` in somebody's name stays what it is.
+ */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInstance, type i18n } from 'i18next'
+import { fillSlots, type Markup, slot } from './markup.ts'
+import type { Locale, PageError } from './page-data.ts'
+
+export const locales = ['en', 'zh-CN'] as const satisfies readonly Locale[]
+
+type Values = Record<string, unknown>
+
+export type Phrases = {
+  /** The phrase in plain text. An unknown key throws. */
+  t(key: string, values?: Values): string
+  /** The same for a page: each value is escaped, or put in as it is when it is Markup. */
+  rich(key: string, values: Values): Markup
+  has(key: string): boolean
+  /** "42 seconds", "3 minutes": rounded up, so that nobody comes back too early. */
+  duration(seconds: number): string
+  /** What happened and what to do, for a refusal's code. */
+  errorText(error: Pick<PageError, 'code' | 'retryAfterSeconds' | 'values'>, more?: Values): string
+  /** "one, two and three" */
+  list(items: readonly string[]): string
+}
+
+/** Reads every language once. */
+export function readPhrases(directory: string): Record<Locale, Phrases> {
+  const instance = createInstance()
+  const resources = Object.fromEntries(
+    locales.map((locale) => {
+      const text = readFileSync(join(directory, `${locale}.json`), 'utf8')
+      return [locale, { translation: JSON.parse(text) }]
+    }),
+  )
+  instance.init({
+    initAsync: false,
+    resources,
+    supportedLngs: [...locales],
+    fallbackLng: 'en',
+    interpolation: { escapeValue: false, skipOnVariables: true },
+  })
+  return { en: phrasesOf(instance, 'en'), 'zh-CN': phrasesOf(instance, 'zh-CN') }
+}
+
+function phrasesOf(i18n: i18n, locale: Locale): Phrases {
+  const listFormat = new Intl.ListFormat(locale, { type: 'conjunction' })
+
+  function lookUp(key: string, values: Values): string | undefined {
+    const found: unknown = i18n.t(key, { ...values, lng: locale, nest: false, defaultValue: '' })
+    return typeof found === 'string' && found !== '' ? found : undefined
+  }
+
+  function t(key: string, values: Values = {}): string {
+    const found = lookUp(key, values)
+    if (found === undefined) throw new Error(`There is no phrase ${key}`)
+    return found
+  }
+
+  function rich(key: string, values: Values): Markup {
+    const names = Object.keys(values)
+    // A count stays a number: it chooses the plural form.
+    const slots = names.map((name, index) => {
+      return [name, typeof values[name] === 'number' ? values[name] : slot(index)]
+    })
+    const phrase = t(key, Object.fromEntries(slots))
+    return fillSlots(
+      phrase,
+      names.map((name) => values[name]),
+    )
+  }
+
+  function duration(seconds: number): string {
+    if (seconds <= 90) return t('time.seconds', { count: Math.max(1, Math.ceil(seconds)) })
+    if (seconds <= 90 * 60) return t('time.minutes', { count: Math.ceil(seconds / 60) })
+    return t('time.hours', { count: Math.ceil(seconds / 3600) })
+  }
+
+  function errorText(error: Parameters<Phrases['errorText']>[0], more: Values = {}): string {
+    const { code, retryAfterSeconds } = error
+    const wait = retryAfterSeconds === undefined ? {} : { wait: duration(retryAfterSeconds) }
+    const values: Values = { ...more, ...wait, ...error.values }
+    const exact = lookUp(`exact.${code}`, values)
+    if (exact !== undefined && !exact.includes('{{')) return exact
+    return lookUp(`errors.${code}`, values) ?? t('errors.internal')
+  }
+
+  return {
+    t,
+    rich,
+    has: (key) => lookUp(key, {}) !== undefined,
+    duration,
+    errorText,
+    list: (items) => listFormat.format(items),
+  }
+}

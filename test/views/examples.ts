@@ -1,0 +1,346 @@
+/**
+ * Every page in every state that it can show, with the data of real days: long names, Chinese names,
+ * one item, many items. Tests draw them all, and `preview.ts` shows them to an eye.
+ */
+import type { PageData } from '../../src/views/page-data.ts'
+
+export type Example = {
+  [N in keyof PageData]: { page: N; state: string; data: PageData[N] }
+}[keyof PageData]
+
+const languageLinks = [
+  { locale: 'en', label: 'English', href: '/sign-in/f1?ui_locales=en', current: true },
+  { locale: 'zh-CN', label: '简体中文', href: '/sign-in/f1?ui_locales=zh-CN', current: false },
+] as const
+const app = { name: 'Cloudreve', host: 'cloud.letuslearn.now' }
+const form = { action: '/sign-in/f1', csrf: 'csrf-value', languageLinks }
+const verify = { ...form, maskedEmail: 'm•••@example.com', changeHref: '/sign-in/f1/register' }
+const signInHref = '/sign-in'
+const registerHref = '/register'
+const forgotHref = '/sign-in/f1/reset-password'
+
+const longApp = {
+  name: 'The Very Thorough Regional Library Loans, Reservations and Reading-Room Booking System',
+  host: 'loans-and-reservations.reading-rooms.regional-library.example.letuslearn.now',
+}
+const many = Array.from({ length: 40 }, (_, index) => `study-group-${index + 1}`)
+const scopes = [
+  'files:read',
+  'files:write',
+  'files:share',
+  'albums:read',
+  'albums:write',
+  'quota:read',
+  'trash:empty',
+].map((scope) => ({ scope }))
+
+const signIn: Example[] = [
+  { page: 'sign-in', state: 'fresh', data: { ...form, app, registerHref, forgotHref } },
+  { page: 'sign-in', state: 'own', data: { ...form, registerHref } },
+  {
+    page: 'sign-in',
+    state: 'refused',
+    data: {
+      ...form,
+      app,
+      registerHref,
+      forgotHref,
+      identifier: 'mei_chen',
+      error: { code: 'wrong_credentials' },
+    },
+  },
+  {
+    page: 'sign-in',
+    state: 'wait',
+    data: {
+      ...form,
+      app,
+      identifier: 'mei_chen',
+      error: { code: 'too_many_attempts', retryAfterSeconds: 170 },
+    },
+  },
+  {
+    page: 'sign-in',
+    state: 'notice',
+    data: { ...form, app, identifier: 'mei_chen', notice: 'verified' },
+  },
+  { page: 'home', state: 'open', data: { languageLinks, signInHref, registerHref } },
+]
+
+const registration: Example[] = [
+  {
+    page: 'register',
+    state: 'fresh',
+    data: { ...form, app, passwordMinLength: 8, signInHref },
+  },
+  {
+    page: 'register',
+    state: 'refused',
+    data: {
+      ...form,
+      passwordMinLength: 12,
+      signInHref,
+      typed: { username: 'root', email: 'mei@example', name: '陈梅' },
+      error: {
+        code: 'invalid_request',
+        fields: [
+          { field: 'username', code: 'username_reserved' },
+          { field: 'email', code: 'email_invalid' },
+          { field: 'password', code: 'password_too_short' },
+        ],
+      },
+    },
+  },
+  {
+    page: 'register',
+    state: 'closed',
+    data: { ...form, passwordMinLength: 8, signInHref, closed: true },
+  },
+  { page: 'verify-email', state: 'open', data: { ...verify, app, waitSeconds: 0 } },
+  { page: 'verify-email', state: 'resent', data: { ...verify, waitSeconds: 42, resent: true } },
+  {
+    page: 'verify-email',
+    state: 'wrong',
+    data: { ...verify, waitSeconds: 0, error: { code: 'code_wrong', values: { count: 3 } } },
+  },
+  {
+    page: 'verify-email',
+    state: 'expired',
+    data: { ...verify, waitSeconds: 0, state: 'expired' },
+  },
+  {
+    page: 'verify-email',
+    state: 'too-many',
+    data: { ...verify, waitSeconds: 100, state: 'too-many' },
+  },
+  {
+    page: 'verify-link',
+    state: 'ready',
+    data: { ...form, state: 'ready', maskedEmail: 'm•••@example.com', username: 'mei_chen' },
+  },
+  {
+    page: 'verify-link',
+    state: 'used',
+    data: { languageLinks, state: 'used', signInHref },
+  },
+  {
+    page: 'verify-link',
+    state: 'expired',
+    data: { languageLinks, state: 'expired', signInHref, registerHref },
+  },
+  { page: 'verify-done', state: 'done', data: { languageLinks, signInHref } },
+]
+
+const consent: Example[] = [
+  {
+    page: 'consent',
+    state: 'usual',
+    data: {
+      ...form,
+      app,
+      username: 'mei_chen',
+      switchHref: '/sign-in/f1/switch',
+      items: [
+        { kind: 'profile', username: 'mei_chen', name: '陈梅' },
+        { kind: 'email', email: 'mei@example.com', verified: true },
+        { kind: 'offline' },
+      ],
+    },
+  },
+  {
+    page: 'consent',
+    state: 'one item, Chinese name',
+    data: {
+      ...form,
+      app: { name: '云端图书馆', host: 'library.letuslearn.now' },
+      username: 'mei_chen',
+      switchHref: '/sign-in/f1/switch',
+      items: [{ kind: 'identifier' }],
+    },
+  },
+  {
+    page: 'consent',
+    state: 'very long',
+    data: {
+      ...form,
+      app: longApp,
+      username: 'a_username_of_thirty_two_letters',
+      switchHref: '/sign-in/f1/switch',
+      items: [
+        { kind: 'profile', username: 'a_username_of_thirty_two_letters' },
+        {
+          kind: 'email',
+          email: 'somebody.with.an.uncommonly.long.address@mail.department.university.example',
+          verified: false,
+        },
+        { kind: 'groups', groups: many },
+        { kind: 'groups', groups: [] },
+        { kind: 'api', api: 'https://files.letuslearn.now', scopes },
+        {
+          kind: 'api',
+          api: 'Calendar',
+          scopes: [
+            { scope: 'events:read', description: 'See your events' },
+            { scope: 'events:write' },
+          ],
+        },
+        { kind: 'offline' },
+      ],
+    },
+  },
+]
+
+const leaving: Example[] = [
+  {
+    page: 'select-account',
+    state: 'app',
+    data: { ...form, app, username: 'mei_chen', name: 'Mei Chen', email: 'mei@example.com' },
+  },
+  { page: 'select-account', state: 'bare', data: { ...form, username: 'mei_chen' } },
+  {
+    page: 'sign-out',
+    state: 'app',
+    data: { action: '/oauth2/logout/confirm', xsrf: 'x1', app, languageLinks },
+  },
+  {
+    page: 'sign-out',
+    state: 'own',
+    data: { action: '/oauth2/logout/confirm', xsrf: 'x1', username: 'mei_chen', languageLinks },
+  },
+  {
+    page: 'signed-out',
+    state: 'apps',
+    data: {
+      languageLinks,
+      signInHref,
+      app,
+      backHref: 'https://cloud.letuslearn.now/',
+      apps: [
+        { name: 'Cloudreve', state: 'ended' },
+        { name: '云端图书馆', state: 'told' },
+        { name: 'Grafana', state: 'keeps', seconds: 3000 },
+        { name: longApp.name, state: 'keeps' },
+      ],
+    },
+  },
+  { page: 'signed-out', state: 'empty', data: { languageLinks, signInHref, apps: [] } },
+  {
+    page: 'account',
+    state: 'named',
+    data: {
+      ...form,
+      username: 'mei_chen',
+      name: '陈梅',
+      email: 'mei@example.com',
+      emailVerified: true,
+    },
+  },
+  {
+    page: 'account',
+    state: 'nameless',
+    data: { ...form, username: 'mei_chen', email: 'mei@example.com', emailVerified: false },
+  },
+]
+
+const continueHref = '/sign-in/f1/restart'
+const troubles: Example[] = [
+  {
+    page: 'resume',
+    state: 'expired',
+    data: { languageLinks, signInHref, app, reason: 'expired', continueHref },
+  },
+  {
+    page: 'resume',
+    state: 'lost-cookie',
+    data: { languageLinks, signInHref, app, reason: 'lost-cookie', continueHref },
+  },
+  {
+    page: 'resume',
+    state: 'already-done',
+    data: { languageLinks, signInHref, app: longApp, reason: 'already-done', continueHref },
+  },
+  {
+    page: 'resume',
+    state: 'other-browser',
+    data: { languageLinks, signInHref, reason: 'other-browser' },
+  },
+  {
+    page: 'error',
+    state: 'redirect',
+    data: {
+      languageLinks,
+      app,
+      reason: 'redirect_uri_mismatch',
+      reference: 'K7QX-2MPD',
+      technical: {
+        error: 'invalid_redirect_uri',
+        description: "redirect_uri did not match any of the client's registered redirect_uris",
+      },
+    },
+  },
+  {
+    page: 'error',
+    state: 'unknown reason',
+    data: { languageLinks, reason: 'something_new', reference: 'K7QX-2MPD' },
+  },
+  { page: 'message', state: 'not-found', data: { languageLinks, kind: 'not-found' } },
+  {
+    page: 'message',
+    state: 'too-many-requests',
+    data: { languageLinks, kind: 'too-many-requests', retryAfterSeconds: 55, backHref: '/sign-in' },
+  },
+  {
+    page: 'message',
+    state: 'busy',
+    data: { languageLinks, kind: 'busy', backHref: '/sign-in' },
+  },
+  {
+    page: 'message',
+    state: 'fault',
+    data: { languageLinks, kind: 'fault', reference: '01981f3a-7c1e-7b54-a0f3-1c9a2f6d8e11' },
+  },
+  {
+    page: 'message',
+    state: 'forbidden',
+    data: { languageLinks, kind: 'forbidden', backHref: '/register' },
+  },
+  { page: 'message', state: 'invalid', data: { languageLinks, kind: 'invalid' } },
+]
+
+const mailbox: Example[] = [
+  { page: 'mailbox', state: 'empty', data: { languageLinks, mails: [] } },
+  {
+    page: 'mailbox',
+    state: 'two',
+    data: {
+      languageLinks,
+      mails: [
+        {
+          id: '2',
+          to: 'mei@example.com',
+          subject: '482913 is your code for letuslearn',
+          text: 'Welcome.\n\n    482913\n\nOr verify with this link:\nhttp://localhost:3000/verify-email?token=9vQ7Zc2mJ4Kx\n\nAn address of somebody else: https://evil.example/\n',
+          html: '<p>Welcome. <b>482913</b></p>',
+          sentAt: '2026-03-04T05:06:07.000Z',
+        },
+        {
+          id: '1',
+          to: 'mei@example.com',
+          subject: 'You already have an account at letuslearn',
+          text: 'You already have an account.\n',
+          html: '<p>You already have an account.</p>',
+          sentAt: new Date('2026-03-04T05:00:00.000Z'),
+        },
+      ],
+    },
+  },
+]
+
+export const examples: Example[] = [
+  ...signIn,
+  ...registration,
+  ...consent,
+  ...leaving,
+  ...troubles,
+  ...mailbox,
+]

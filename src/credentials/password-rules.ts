@@ -99,7 +99,7 @@ function mostlyMadeOf(text: string, words: string[]): boolean {
       for (let index = at; index < at + word.length; index++) covered.add(index)
     }
   }
-  return covered.size * 2 >= text.length
+  return covered.size > 0 && covered.size * 2 >= text.length
 }
 
 /** Case, width and accents make no word a different one. */

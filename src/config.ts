@@ -39,8 +39,6 @@ export type Config = {
   startedByNpm: boolean
 }
 
-export type StorageConfig = Pick<Config, 'databaseUrl' | 'dataDir'>
-
 /** Holds every mistake, one a line, each naming its setting. */
 export class ConfigError extends Error {
   readonly problems: string[]
@@ -147,15 +145,27 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   })
 }
 
-/** What a command needs that only touches the database. */
-export function readStorageConfig(env: NodeJS.ProcessEnv): StorageConfig {
+export type CommandConfig = Pick<
+  Config,
+  'issuer' | 'production' | 'databaseUrl' | 'dataDir' | 'brandName' | 'passwordMinLength'
+>
+
+/** What a command needs: it works without mail and secrets, reports only its own settings and makes nothing. */
+export function readCommandConfig(env: NodeJS.ProcessEnv): CommandConfig {
+  const names = ['ISSUER', 'PORT', 'DATABASE_URL', 'DATA_DIR', 'BRAND_NAME', 'PASSWORD_MIN_LENGTH']
+  const own = Object.entries(env).filter(([name]) => names.includes(name.replace(/_FILE$/, '')))
   const problems: string[] = []
-  const parsed = parse(env, problems)
-  const broken = problems.filter((problem) => /^(DATABASE_URL|DATA_DIR)/.test(problem))
-  if (broken.length > 0) throw new ConfigError(broken)
+  const parsed = parse(Object.fromEntries(own), problems)
+  const issuer = parsed?.ISSUER ?? `http://localhost:${parsed?.PORT ?? 3000}`
+  const production = checkIssuer(issuer, problems)
+  if (!parsed || problems.length > 0) throw new ConfigError(problems)
   return omitUndefined({
-    databaseUrl: parsed?.DATABASE_URL ?? env.DATABASE_URL,
-    dataDir: resolve(parsed?.DATA_DIR ?? env.DATA_DIR ?? './data'),
+    issuer,
+    production,
+    databaseUrl: parsed.DATABASE_URL,
+    dataDir: resolve(parsed.DATA_DIR),
+    brandName: parsed.BRAND_NAME,
+    passwordMinLength: parsed.PASSWORD_MIN_LENGTH,
   })
 }
 

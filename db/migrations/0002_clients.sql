@@ -15,6 +15,9 @@ create table clients (
   updated_at timestamptz not null default now()
 );
 
+-- Admins address apps by name, so a name means one app however its case is written.
+create unique index clients_name on clients (lower(name));
+
 -- Secrets are random (256 bits), so SHA-256 is enough; several may live side by side during a rotation.
 create table client_secrets (
   hash bytea primary key,
@@ -36,6 +39,8 @@ create table apis (
 create table client_apis (
   client_id text not null references clients on delete cascade,
   api_identifier text not null references apis on delete cascade,
+  -- Null: every scope of the API, later ones too.
+  scopes text[],
   primary key (client_id, api_identifier)
 );
 create index on client_apis (api_identifier);

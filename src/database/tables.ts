@@ -102,6 +102,7 @@ export type Tables = {
   clientApis: {
     clientId: string
     apiIdentifier: string
+    scopes: string[] | null
   }
   sessions: {
     uid: string

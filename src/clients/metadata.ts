@@ -1,0 +1,87 @@
+/**
+ * What a client may be, as one pure check that reports every problem at once. The protocol's own rules are
+ * the engine's; whoever writes a client runs those as well (`EngineCheck`), so that no stored row is ever
+ * answered with a bare `invalid_client`.
+ */
+import { checkAddresses } from './rules/addresses.ts'
+import { checkAuthentication } from './rules/authentication.ts'
+import { checkGrants, checkScope } from './rules/grants.ts'
+import type { Problem } from './rules/problem.ts'
+
+export type { Problem } from './rules/problem.ts'
+
+/** RFC 7591 names. `scope` holds standard scopes alone; those of APIs hang on the API. */
+export type ClientMetadata = {
+  client_name: string
+  /** The app's own address; consent shows its host. */
+  client_uri?: string
+  logo_uri?: string
+  policy_uri?: string
+  tos_uri?: string
+  application_type: 'web' | 'native'
+  redirect_uris: string[]
+  post_logout_redirect_uris: string[]
+  backchannel_logout_uri?: string
+  backchannel_logout_session_required?: boolean
+  response_types: string[]
+  grant_types: string[]
+  token_endpoint_auth_method: string
+  id_token_signed_response_alg?: string
+  scope?: string
+  jwks?: { keys: Record<string, unknown>[] }
+  jwks_uri?: string
+}
+
+/** The protocol's own validation. Throws with the reason; the caller hands it in, rooms do not know the engine. */
+export type EngineCheck = (
+  metadata: ClientMetadata & { client_id: string; client_secret?: string },
+) => Promise<void>
+
+export const authMethods = [
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+  'none',
+] as const
+const secretMethods: readonly string[] = ['client_secret_basic', 'client_secret_post']
+const longestName = 80
+
+/** False for public clients and for those that sign with their own key. */
+export function usesSecret(metadata: { token_endpoint_auth_method: string }): boolean {
+  return secretMethods.includes(metadata.token_endpoint_auth_method)
+}
+
+/** Empty when the client may be stored. `pkceRequired` is ours, not part of RFC 7591. */
+export function checkMetadata(
+  metadata: ClientMetadata,
+  options: { pkceRequired: boolean },
+): Problem[] {
+  return [
+    ...checkName(metadata.client_name),
+    ...checkAddresses(metadata),
+    ...checkGrants(metadata),
+    ...checkAuthentication(metadata, options.pkceRequired),
+    ...checkScope(metadata),
+  ]
+}
+
+function checkName(name: string): Problem[] {
+  const problem = (code: string, message: string, fix: string): Problem[] => [
+    { field: 'client_name', code, message, fix },
+  ]
+  const length = [...name].length
+  if (name.trim() === '')
+    return problem('name_empty', 'is empty', 'Give the name people know the app by.')
+  if (length > longestName) {
+    return problem('name_too_long', `has ${length} characters`, `Use ${longestName} or fewer.`)
+  }
+  // Consent shows the name: nothing in it may hide, turn around or look like markup (OA-20, WB-09).
+  if (/[\p{C}\p{Zl}\p{Zp}<>]/u.test(name) || name !== name.trim()) {
+    return problem(
+      'name_characters',
+      'contains control, invisible, text-direction or < > characters, or spaces at its ends',
+      'Use letters, digits, spaces and plain punctuation.',
+    )
+  }
+  return []
+}

@@ -1,0 +1,68 @@
+/** Rules for every address of a client: where people come back to, what we call, what consent links to. */
+import type { ClientMetadata } from '../metadata.ts'
+import { type Problem, shorten } from './problem.ts'
+import { findRedirectUriFault, findWebUriFault, type UriFault } from './uris.ts'
+
+const mostUris = 50
+const webUriFields = [
+  'client_uri',
+  'logo_uri',
+  'policy_uri',
+  'tos_uri',
+  'jwks_uri',
+  'backchannel_logout_uri',
+] as const
+
+export function checkAddresses(metadata: ClientMetadata): Problem[] {
+  return [
+    ...checkRedirects(metadata),
+    ...webUriFields.flatMap((field) => checkUri(field, metadata[field], findWebUriFault)),
+  ]
+}
+
+function checkRedirects(metadata: ClientMetadata): Problem[] {
+  const {
+    application_type: type,
+    redirect_uris: redirects,
+    post_logout_redirect_uris: afterLogout,
+  } = metadata
+  const find = (uri: string) => findRedirectUriFault(uri, type)
+  const problems = [
+    ...checkList('redirect_uris', redirects),
+    ...redirects.flatMap((uri) => checkUri('redirect_uris', uri, find)),
+    ...checkList('post_logout_redirect_uris', afterLogout),
+    ...afterLogout.flatMap((uri) => checkUri('post_logout_redirect_uris', uri, find)),
+  ]
+  if (metadata.grant_types.includes('authorization_code') && redirects.length === 0) {
+    problems.push({
+      field: 'redirect_uris',
+      code: 'redirect_uri_missing',
+      message: 'is empty, so nobody could come back to the app after signing in',
+      fix: 'Add --redirect-uri with the address that the app documents, or --app-url where the preset knows it.',
+    })
+  }
+  return problems
+}
+
+function checkList(field: string, uris: string[]): Problem[] {
+  if (uris.length <= mostUris) return []
+  return [
+    {
+      field,
+      code: 'too_many_uris',
+      message: `has ${uris.length} addresses`,
+      fix: `Register at most ${mostUris}; use a client per installation.`,
+    },
+  ]
+}
+
+function checkUri(
+  field: string,
+  uri: string | undefined,
+  find: (uri: string) => UriFault | undefined,
+): Problem[] {
+  if (uri === undefined) return []
+  const fault = find(uri)
+  if (!fault) return []
+  return [{ ...fault, field, message: `${shorten(uri)} ${fault.message}` }]
+}

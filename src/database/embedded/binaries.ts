@@ -4,8 +4,8 @@ import { StorageError } from '../errors.ts'
 
 export type Binaries = { initdb: string; postgres: string }
 
-/** Whose rights a program gets: ours, those of a user namespace without root, or those of another user. */
-export type Account = 'ours' | 'namespace' | { uid: number; gid: number }
+/** As whom a program runs: as us, or as an owner of files; in a user namespace it takes itself for `nobody`. */
+export type Account = { owner?: { uid: number; gid: number }; namespace?: boolean }
 
 /** Throws StorageError when no package has binaries for this machine. */
 export async function findBinaries(
@@ -26,21 +26,28 @@ export async function findBinaries(
 /** What a finished program said on both streams, and its exit code (null: killed or never started). */
 export type Outcome = { code: number | null; output: string }
 
-/** Runs to the end, in at most a minute. `input` is written to its standard input. */
-export function run(account: Account, file: string, args: string[], input = ''): Promise<Outcome> {
+/**
+ * Runs to the end, in at most five minutes. `input` is written to its standard input; `lock` is an open file
+ * that it keeps, so that it still counts as present should we die before it.
+ */
+export function run(
+  account: Account,
+  file: string,
+  args: string[],
+  { input = '', lock }: { input?: string; lock?: number } = {},
+): Promise<Outcome> {
   const [command, commandArgs] = asAccount(account, file, args)
   const { promise, resolve } = Promise.withResolvers<Outcome>()
   const child = spawn(command, commandArgs, {
     ...settingsOf(account),
-    stdio: ['pipe', 'pipe', 'pipe'],
-    timeout: 60_000,
+    stdio: ['pipe', 'pipe', 'pipe', lock ?? 'ignore'],
+    timeout: 300_000,
   })
   let output = ''
-  child.stdout.on('data', (chunk) => (output += chunk))
-  child.stderr.on('data', (chunk) => (output += chunk))
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk) => (output += chunk))
   // A program that fails early closes its input; its exit code tells.
-  child.stdin.on('error', () => {})
-  child.stdin.end(input)
+  child.stdin?.on('error', () => {}).end(input)
   child.on('error', (error) => resolve({ code: null, output: error.message }))
   child.on('close', (code) => resolve({ code, output }))
   return promise
@@ -69,23 +76,17 @@ export function launch(
   return { ended: promise }
 }
 
-/** Whether this kernel lets us be somebody else in a user namespace; containers often do not. */
-export async function namespacesWork(): Promise<boolean> {
-  return (await run('namespace', 'true', [])).code === 0
-}
-
-// PostgreSQL refuses uid 0. In a user namespace our own files look like another user's: nothing is chowned.
-function asAccount(account: Account, file: string, args: string[]): [string, string[]] {
-  if (account !== 'namespace') return [file, args]
+function asAccount({ namespace }: Account, file: string, args: string[]): [string, string[]] {
+  if (!namespace) return [file, args]
   return ['unshare', ['--user', '--map-user=65534', '--map-group=65534', '--', file, ...args]]
 }
 
-function settingsOf(account: Account) {
+function settingsOf({ owner }: Account) {
   const { PATH, LD_LIBRARY_PATH } = process.env
   return {
     cwd: '/',
     // Nothing else: PGDATA, PGOPTIONS and friends of a developer's shell must not reach our database.
     env: { PATH, LC_ALL: 'C', TZ: 'UTC', ...(LD_LIBRARY_PATH ? { LD_LIBRARY_PATH } : {}) },
-    ...(typeof account === 'object' ? account : {}),
+    ...owner,
   }
 }

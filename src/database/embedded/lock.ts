@@ -5,19 +5,25 @@
  */
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { StorageError } from '../errors.ts'
 
 export type Lock = { fd: number; release(): void }
 
-/** Undefined when somebody else has it. */
+/** Undefined when somebody else has it. Throws StorageError on a machine without flock(1). */
 export async function tryLock(file: string): Promise<Lock | undefined> {
   const fd = openSync(file, 'a', 0o600)
   // Node cannot lock files. flock(1) locks the open file that it shares with us, and leaves.
-  const { promise, resolve } = Promise.withResolvers<number | null>()
+  const { promise, resolve } = Promise.withResolvers<number | Error | null>()
   const child = spawn('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] })
-  // A machine without flock(1) is left to PostgreSQL's own pid file.
-  child.on('error', () => resolve(0))
+  child.on('error', resolve)
   child.on('exit', resolve)
-  const locked = (await promise) === 0
-  if (!locked) closeSync(fd)
-  return locked ? { fd, release: () => closeSync(fd) } : undefined
+  const outcome = await promise
+  if (outcome === 0) return { fd, release: () => closeSync(fd) }
+  closeSync(fd)
+  if (!(outcome instanceof Error)) return undefined
+  throw new StorageError(
+    'binaries',
+    'The embedded database needs the program "flock" (package util-linux): install it, or set DATABASE_URL.',
+    { cause: outcome },
+  )
 }

@@ -1,26 +1,27 @@
 /**
- * The embedded PostgreSQL: any number of processes use one server on a private Unix socket. The first to come
- * starts it, the last to leave stops it, and while somebody is there it is brought back whenever it dies.
- * It survives the death of every process that uses it, and is simply joined by the next.
+ * The embedded PostgreSQL: any number of processes share one server on a private Unix socket. The first to come
+ * starts it, the last to leave stops it, and while somebody is there it is brought back whenever it dies. It
+ * outlives the sudden death of those who use it; the next to come joins it.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { StorageError } from '../errors.ts'
-import { findPlace, isPostmaster, type Place, readPidFile, refusal } from './directory.ts'
-import { databaseName, type Settings, startIfAlone, user } from './start.ts'
+import { startIfAlone } from './cluster.ts'
+import { findPlace, findPostmaster, type Place, refusal } from './directory.ts'
+import { connection, type Settings } from './settings.ts'
 
 export type Embedded = {
   connection: { host: string; port: number; user: string; database: string; ssl: false }
   close(): Promise<'stopped' | 'left running'>
 }
 
-// Held by every user, shared: who gets it alone is the last.
+// Every user holds it, shared: whoever then gets it alone is the last.
 const inUse = 7_230_001
 const patienceMs = 60_000
 
 /**
- * `settings` are PostgreSQL's own, over ours. Throws StorageError in words that name the directory and the fix.
- * `onError` hears when the server had to be brought back.
+ * `settings` are PostgreSQL's own and count when this process starts the server. `onError` hears when the
+ * server had to be brought back. Throws StorageError in words that name the directory and the fix.
  */
 export async function openEmbedded(options: {
   dataDir: string
@@ -30,8 +31,8 @@ export async function openEmbedded(options: {
   const { settings = {}, onError = () => {} } = options
   const place = findPlace(options.dataDir)
   const leaving = new AbortController()
-  let keep = await enter(place, settings)
   let returning: Promise<void> | undefined
+  let keep = await enter(place, settings, leaving.signal)
   watch()
 
   function watch(): void {
@@ -43,10 +44,11 @@ export async function openEmbedded(options: {
   async function comeBack(): Promise<void> {
     for (let delay = 100; !leaving.signal.aborted; delay = Math.min(delay * 2, 5_000)) {
       try {
-        keep = await enter(place, settings)
+        keep = await enter(place, settings, leaving.signal)
         watch()
         return onError(new Error('The embedded database had gone away; it is running again.'))
       } catch (error) {
+        if (leaving.signal.aborted) return
         onError(error as Error)
         await sleep(delay, undefined, { ref: false, signal: leaving.signal }).catch(() => {})
       }
@@ -54,7 +56,7 @@ export async function openEmbedded(options: {
   }
 
   return {
-    connection: { host: place.socketDir, port: 5432, user, database: databaseName, ssl: false },
+    connection: { ...connection, host: place.socketDir },
     close: async () => {
       leaving.abort()
       await returning
@@ -64,30 +66,25 @@ export async function openEmbedded(options: {
 }
 
 /** A connection that holds our share of the lock. */
-async function enter(place: Place, settings: Settings): Promise<pg.Client> {
+async function enter(place: Place, settings: Settings, leaving: AbortSignal): Promise<pg.Client> {
   let deadline = Date.now() + patienceMs
-  for (;;) {
-    const named = readPidFile(place)
-    const joined = named ? await join(place, named) : 'absent'
-    if (typeof joined === 'object') return joined
-    // As long as it answers that it is starting, it is recovering, which takes as long as it takes.
-    if (joined === 'starting') deadline = Date.now() + patienceMs
+  while (!leaving.aborted) {
+    const found = await join(place)
+    if (typeof found === 'object') return found
+    // A server that says it is starting is recovering, which takes as long as it takes.
+    if (found === 'starting') deadline = Date.now() + patienceMs
     else if (await startIfAlone(place, settings)) continue
     if (Date.now() > deadline) throw doesNotAnswer(place)
     await sleep(25)
   }
+  throw new Error('left while waiting for the embedded database')
 }
 
-async function join(
-  place: Place,
-  { port, socketDir }: { port: number; socketDir: string },
-): Promise<pg.Client | 'absent' | 'starting'> {
+async function join(place: Place): Promise<pg.Client | 'absent' | 'starting'> {
   const client = new pg.Client({
-    host: socketDir,
-    port,
-    user,
+    ...connection,
+    host: place.socketDir,
     database: 'postgres',
-    ssl: false,
     application_name: 'idp-keep',
     connectionTimeoutMillis: 3_000,
   })
@@ -98,12 +95,11 @@ async function join(
     return client
   } catch (error) {
     await client.end().catch(() => {})
-    const { code } = error as { code?: string }
+    const { code = '' } = error as { code?: string }
     if (code === '57P03') return 'starting'
     if (code === 'EACCES')
-      throw refusal(`The database in ${place.cluster} was started by another user.`, error)
-    if (/^(28|3D)/.test(code ?? ''))
-      throw refusal(`The server in ${place.cluster} is not ours.`, error)
+      throw refusal(`${place.cluster} is in use by another user: run as that user.`, error)
+    if (/^(28|3D)/.test(code)) throw refusal(`The server in ${place.cluster} is not ours.`, error)
     return 'absent'
   }
 }
@@ -115,13 +111,13 @@ async function leave(place: Place, keep: pg.Client): Promise<'stopped' | 'left r
       'select pg_try_advisory_lock($1) as alone',
       [inUse],
     )
-    const named = readPidFile(place)
-    // In another container the number would mean another process.
-    if (!rows[0]?.alone || !named || !isPostmaster(place, named.pid)) return 'left running'
-    // Fast shutdown: others are told to go, everything is written.
-    process.kill(named.pid, 'SIGINT')
-    for (let waited = 0; isPostmaster(place, named.pid) && waited < 30_000; waited += 10)
-      await sleep(10)
+    const postmaster = findPostmaster(place)
+    // Not found although it answers: it runs in another container.
+    if (!rows[0]?.alone || postmaster === undefined) return 'left running'
+    // A fast shutdown: whoever is connected is told to go, everything is written.
+    process.kill(postmaster, 'SIGINT')
+    const deadline = Date.now() + 30_000
+    while (findPostmaster(place) === postmaster && Date.now() < deadline) await sleep(10)
     return 'stopped'
   } catch (error) {
     if (isGone(error)) return 'stopped'
@@ -131,21 +127,21 @@ async function leave(place: Place, keep: pg.Client): Promise<'stopped' | 'left r
   }
 }
 
-/** The server went away while we were saying goodbye. */
+/** It went away while we were saying goodbye. */
 function isGone(error: unknown): boolean {
-  const { code, message } = error as { code?: string; message?: string }
+  const { code = '', message = '' } = error as { code?: string; message?: string }
   return (
-    /^(57P0[123]|EPIPE|ECONNRESET|ESRCH)$/.test(code ?? '') ||
-    /not queryable|Connection terminated/.test(message ?? '')
+    /^(57P0[123]|EPIPE|ECONNRESET|ESRCH)$/.test(code) ||
+    /not queryable|Connection terminated/.test(message)
   )
 }
 
 function doesNotAnswer(place: Place): StorageError {
-  const named = readPidFile(place)
-  const who = named && isPostmaster(place, named.pid) ? ` Its process is ${named.pid}.` : ''
+  const postmaster = findPostmaster(place)
   return new StorageError(
     'start',
-    `Somebody is using ${place.cluster}, but no database answers there.${who} ` +
+    `${place.cluster} is in use, but no database answers there` +
+      `${postmaster === undefined ? '' : ` (process ${postmaster})`}: ` +
       `"fuser ${place.lockFile}" lists the processes that hold it; end them and start again.`,
   )
 }

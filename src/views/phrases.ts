@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInstance, type i18n } from 'i18next'
-import { fillSlots, type Markup, slot } from './markup.ts'
+import { fillSlots, type Markup, markup, slot, toHtml } from './markup.ts'
 import type { Locale, PageError } from './page-data.ts'
 
 export const locales = ['en', 'zh-CN'] as const satisfies readonly Locale[]
@@ -24,6 +24,8 @@ export type Phrases = {
   errorText(error: Pick<PageError, 'code' | 'retryAfterSeconds' | 'values'>, more?: Values): string
   /** "one, two and three" */
   list(items: readonly string[]): string
+  /** What stands between two sentences: nothing in Chinese. */
+  space: string
 }
 
 /** Reads every language once. */
@@ -45,12 +47,19 @@ export function readPhrases(directory: string): Record<Locale, Phrases> {
   return { en: phrasesOf(instance, 'en'), 'zh-CN': phrasesOf(instance, 'zh-CN') }
 }
 
+// Chinese phrases leave a space around Latin names; around a Chinese name it would be a gap.
+const gap = /(\p{Script=Han}(?:<[^>]*>)*) (?=(?:<[^>]*>)*\p{Script=Han})/gu
+
+function tighten(text: string): string {
+  return text.replace(gap, '$1')
+}
+
 function phrasesOf(i18n: i18n, locale: Locale): Phrases {
   const listFormat = new Intl.ListFormat(locale, { type: 'conjunction' })
 
   function lookUp(key: string, values: Values): string | undefined {
     const found: unknown = i18n.t(key, { ...values, lng: locale, nest: false, defaultValue: '' })
-    return typeof found === 'string' && found !== '' ? found : undefined
+    return typeof found === 'string' && found !== '' ? tighten(found) : undefined
   }
 
   function t(key: string, values: Values = {}): string {
@@ -66,10 +75,11 @@ function phrasesOf(i18n: i18n, locale: Locale): Phrases {
       return [name, typeof values[name] === 'number' ? values[name] : slot(index)]
     })
     const phrase = t(key, Object.fromEntries(slots))
-    return fillSlots(
+    const filled = fillSlots(
       phrase,
       names.map((name) => values[name]),
     )
+    return markup(tighten(toHtml(filled)))
   }
 
   function duration(seconds: number): string {
@@ -94,5 +104,6 @@ function phrasesOf(i18n: i18n, locale: Locale): Phrases {
     duration,
     errorText,
     list: (items) => listFormat.format(items),
+    space: locale === 'zh-CN' ? '' : ' ',
   }
 }

@@ -1,0 +1,404 @@
+-- Generated from the catalogs; "npm run schema" writes it anew.
+
+create table access_tokens (
+  id_hash bytea not null,
+  grant_id text not null,
+  client_id text not null,
+  account_id uuid not null,
+  session_uid text,
+  expires_with_session boolean not null default false,
+  jkt text,
+  scope text,
+  rest jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint access_tokens_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX access_tokens_expires_at_idx ON access_tokens USING btree (expires_at);
+
+create table account_roles (
+  account_id uuid not null,
+  role text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint account_roles_pkey PRIMARY KEY (account_id, role),
+  constraint account_roles_role_check CHECK (role ~ '^[a-z][a-z0-9_.:-]{0,63}$'::text)
+);
+CREATE INDEX account_roles_role_idx ON account_roles USING btree (role);
+
+create table accounts (
+  id uuid not null,
+  username text not null,
+  username_skeleton text not null,
+  status text not null,
+  password_hash text,
+  password_changed_at timestamp with time zone,
+  email text,
+  email_canonical text,
+  email_verified_at timestamp with time zone,
+  name text not null,
+  given_name text not null,
+  family_name text not null,
+  picture_url text,
+  locale text,
+  zoneinfo text,
+  disabled_reason text,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint accounts_pkey PRIMARY KEY (id),
+  constraint accounts_email_canonical_key UNIQUE (email_canonical),
+  constraint accounts_family_name_check CHECK (family_name <> ''::text),
+  constraint accounts_given_name_check CHECK (given_name <> ''::text),
+  constraint accounts_locale_check CHECK (locale ~ '^[a-z]{2}(-[A-Z]{2})?$'::text),
+  constraint accounts_name_check CHECK (name <> ''::text),
+  constraint accounts_picture_url_check CHECK (picture_url ~~ 'https://%'::text),
+  constraint accounts_status_check CHECK (status = ANY (ARRAY['unverified'::text, 'active'::text, 'disabled'::text, 'deleted'::text])),
+  constraint accounts_username_check CHECK (username ~ '^[a-z_][a-z0-9_-]{0,31}$'::text),
+  constraint accounts_username_key UNIQUE (username),
+  constraint accounts_username_skeleton_key UNIQUE (username_skeleton),
+  constraint active_has_address CHECK (status <> 'active'::text OR email IS NOT NULL),
+  constraint address_is_whole CHECK ((email IS NULL) = (email_canonical IS NULL) AND (email IS NULL) = (email_verified_at IS NULL))
+);
+
+create table apis (
+  identifier text not null,
+  name text not null,
+  scopes text[] not null default '{}'::text[],
+  token_lifetime_seconds integer not null default 600,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint apis_pkey PRIMARY KEY (identifier),
+  constraint apis_token_lifetime_seconds_check CHECK (token_lifetime_seconds >= 30 AND token_lifetime_seconds <= 86400)
+);
+
+create table audit_events (
+  id uuid not null,
+  at timestamp with time zone not null default now(),
+  type text not null,
+  actor_kind text not null,
+  actor_id text,
+  account_id uuid,
+  client_id text,
+  address inet,
+  request_id text,
+  detail jsonb not null default '{}'::jsonb,
+  constraint audit_events_pkey PRIMARY KEY (id),
+  constraint audit_events_actor_kind_check CHECK (actor_kind = ANY (ARRAY['person'::text, 'client'::text, 'operator'::text, 'system'::text]))
+);
+CREATE INDEX audit_events_account_id_at_idx ON audit_events USING btree (account_id, at);
+CREATE INDEX audit_events_at_idx ON audit_events USING btree (at);
+CREATE INDEX audit_events_client_id_at_idx ON audit_events USING btree (client_id, at);
+
+create table authorization_codes (
+  id_hash bytea not null,
+  grant_id text not null,
+  client_id text not null,
+  account_id uuid not null,
+  session_uid text,
+  expires_with_session boolean not null default false,
+  redirect_uri text,
+  code_challenge text,
+  scope text,
+  rest jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint authorization_codes_pkey PRIMARY KEY (id_hash)
+) with (fillfactor=80);
+CREATE INDEX authorization_codes_expires_at_idx ON authorization_codes USING btree (expires_at);
+
+create table backchannel_authentication_requests (
+  id_hash bytea not null,
+  grant_id text,
+  client_id text not null,
+  account_id uuid,
+  session_uid text,
+  expires_with_session boolean not null default false,
+  scope text,
+  rest jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint backchannel_authentication_requests_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX backchannel_authentication_requests_expires_at_idx ON backchannel_authentication_requests USING btree (expires_at);
+
+create table client_apis (
+  client_id text not null,
+  api_identifier text not null,
+  scopes text[],
+  constraint client_apis_pkey PRIMARY KEY (client_id, api_identifier)
+);
+CREATE INDEX client_apis_api_identifier_idx ON client_apis USING btree (api_identifier);
+
+create table client_credentials (
+  id_hash bytea not null,
+  client_id text not null,
+  jkt text,
+  scope text,
+  rest jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint client_credentials_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX client_credentials_expires_at_idx ON client_credentials USING btree (expires_at);
+
+create table client_secrets (
+  hash bytea not null,
+  client_id text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  constraint client_secrets_pkey PRIMARY KEY (hash)
+);
+CREATE INDEX client_secrets_client_id_idx ON client_secrets USING btree (client_id);
+
+create table clients (
+  id text not null,
+  name text not null,
+  preset text not null,
+  metadata jsonb not null,
+  first_party boolean not null default false,
+  pkce_required boolean not null default true,
+  ignores_unknown_resource boolean not null default false,
+  disabled_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint clients_pkey PRIMARY KEY (id),
+  constraint clients_id_check CHECK (id ~ '^[A-Za-z0-9_-]{1,128}$'::text),
+  constraint clients_name_check CHECK (name <> ''::text)
+);
+CREATE UNIQUE INDEX clients_name ON clients USING btree (lower(name));
+
+create table consents (
+  account_id uuid not null,
+  client_id text not null,
+  scopes text[] not null default '{}'::text[],
+  claims text[] not null default '{}'::text[],
+  resources jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint consents_pkey PRIMARY KEY (account_id, client_id)
+);
+CREATE INDEX consents_client_id_idx ON consents USING btree (client_id);
+
+create table device_codes (
+  id_hash bytea not null,
+  user_code_hash bytea not null,
+  id_sealed bytea not null,
+  grant_id text,
+  client_id text not null,
+  account_id uuid,
+  session_uid text,
+  expires_with_session boolean not null default false,
+  scope text,
+  rest jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint device_codes_pkey PRIMARY KEY (id_hash),
+  constraint device_codes_user_code_hash_key UNIQUE (user_code_hash)
+);
+CREATE INDEX device_codes_expires_at_idx ON device_codes USING btree (expires_at);
+
+create table grants (
+  id text not null,
+  account_id uuid not null,
+  client_id text not null,
+  session_uid text,
+  scopes text[] not null default '{}'::text[],
+  claims text[] not null default '{}'::text[],
+  resources jsonb not null default '{}'::jsonb,
+  rest jsonb not null default '{}'::jsonb,
+  offline boolean not null default false,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint grants_pkey PRIMARY KEY (id)
+);
+CREATE INDEX grants_account_id_client_id_idx ON grants USING btree (account_id, client_id);
+CREATE INDEX grants_expires_at_idx ON grants USING btree (expires_at);
+CREATE INDEX grants_session_uid_idx ON grants USING btree (session_uid);
+
+create table interactions (
+  id_hash bytea not null,
+  client_id text,
+  prompt text not null,
+  session_uid text,
+  session_account_id uuid,
+  grant_id text,
+  login_account_id uuid,
+  result jsonb,
+  progress jsonb not null default '{}'::jsonb,
+  rest jsonb not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint interactions_pkey PRIMARY KEY (id_hash)
+) with (fillfactor=80);
+CREATE INDEX interactions_expires_at_idx ON interactions USING btree (expires_at);
+
+create table posted_requests (
+  id_hash bytea not null,
+  endpoint text not null,
+  parameters jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint posted_requests_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX posted_requests_expires_at_idx ON posted_requests USING btree (expires_at);
+
+create table pushed_authorization_requests (
+  id_hash bytea not null,
+  rest jsonb not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint pushed_authorization_requests_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX pushed_authorization_requests_expires_at_idx ON pushed_authorization_requests USING btree (expires_at);
+
+create table rate_limits (
+  key character varying(255) not null,
+  points integer not null default 0,
+  expire bigint,
+  constraint rate_limits_pkey PRIMARY KEY (key)
+);
+CREATE INDEX rate_limits_expire_idx ON rate_limits USING btree (expire);
+
+create table refresh_tokens (
+  id_hash bytea not null,
+  grant_id text not null,
+  client_id text not null,
+  account_id uuid not null,
+  session_uid text,
+  expires_with_session boolean not null default false,
+  jkt text,
+  scope text,
+  rotations integer not null default 0,
+  successor_hash bytea,
+  rest jsonb not null default '{}'::jsonb,
+  first_issued_at timestamp with time zone not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint refresh_tokens_pkey PRIMARY KEY (id_hash)
+) with (fillfactor=80);
+CREATE INDEX refresh_tokens_expires_at_idx ON refresh_tokens USING btree (expires_at);
+
+create table refusals (
+  reference text not null,
+  at timestamp with time zone not null default now(),
+  endpoint text not null,
+  client_id text,
+  error text not null,
+  detail jsonb not null default '{}'::jsonb,
+  constraint refusals_pkey PRIMARY KEY (reference)
+);
+CREATE INDEX refusals_at_idx ON refusals USING btree (at);
+
+create table registration_access_tokens (
+  id_hash bytea not null,
+  kind text not null,
+  client_id text,
+  rest jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  constraint registration_access_tokens_pkey PRIMARY KEY (id_hash),
+  constraint registration_access_tokens_kind_check CHECK (kind = ANY (ARRAY['InitialAccessToken'::text, 'RegistrationAccessToken'::text]))
+);
+CREATE INDEX registration_access_tokens_client_id_idx ON registration_access_tokens USING btree (client_id);
+
+create table registration_transitions (
+  registration_id uuid not null,
+  at timestamp with time zone not null default clock_timestamp(),
+  from_status text,
+  to_status text not null,
+  error text
+);
+CREATE INDEX registration_transitions_registration_id_at_idx ON registration_transitions USING btree (registration_id, at);
+
+create table registrations (
+  id uuid not null,
+  handle_hash bytea not null,
+  account_id uuid,
+  username text not null,
+  email text not null,
+  email_canonical text not null,
+  name text not null,
+  locale text not null,
+  password_hash text not null,
+  status text not null,
+  last_step text not null,
+  error text,
+  mail_number integer not null default 0,
+  code_hash bytea,
+  token_hash bytea,
+  proof_expires_at timestamp with time zone,
+  guesses integer not null default 0,
+  next_mail_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  verified_at timestamp with time zone,
+  expires_at timestamp with time zone not null,
+  constraint registrations_pkey PRIMARY KEY (id),
+  constraint registrations_handle_hash_key UNIQUE (handle_hash),
+  constraint registrations_status_check CHECK (status = ANY (ARRAY['initiated'::text, 'username_validated'::text, 'user_created'::text, 'system_user_created'::text, 'mail_configured'::text, 'verification_sent'::text, 'verified'::text, 'failed'::text])),
+  constraint registrations_token_hash_key UNIQUE (token_hash)
+);
+CREATE INDEX registrations_account_id_idx ON registrations USING btree (account_id);
+CREATE INDEX registrations_expires_at_idx ON registrations USING btree (expires_at);
+
+create table replay_detection (
+  id_hash bytea not null,
+  expires_at timestamp with time zone not null,
+  constraint replay_detection_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX replay_detection_expires_at_idx ON replay_detection USING btree (expires_at);
+
+create table sessions (
+  uid text not null,
+  id_hash bytea not null,
+  previous_id_hash bytea,
+  rotated_at timestamp with time zone,
+  id_sealed bytea,
+  account_id uuid,
+  signed_in_at timestamp with time zone,
+  acr text,
+  amr text[],
+  transient boolean not null default false,
+  authorizations jsonb not null default '{}'::jsonb,
+  rest jsonb not null default '{}'::jsonb,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint sessions_pkey PRIMARY KEY (uid),
+  constraint sessions_id_hash_key UNIQUE (id_hash),
+  constraint sessions_previous_id_hash_key UNIQUE (previous_id_hash)
+) with (fillfactor=80);
+CREATE INDEX sessions_account_id_idx ON sessions USING btree (account_id);
+CREATE INDEX sessions_expires_at_idx ON sessions USING btree (expires_at);
+
+create table signing_keys (
+  kid text not null,
+  alg text not null,
+  state text not null,
+  public_jwk jsonb not null,
+  private_jwk_sealed bytea not null,
+  created_at timestamp with time zone not null default now(),
+  activated_at timestamp with time zone,
+  retired_at timestamp with time zone,
+  constraint signing_keys_pkey PRIMARY KEY (kid),
+  constraint signing_keys_alg_check CHECK (alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text])),
+  constraint signing_keys_state_check CHECK (state = ANY (ARRAY['next'::text, 'current'::text, 'previous'::text]))
+);
+CREATE UNIQUE INDEX signing_keys_one_current ON signing_keys USING btree (alg) WHERE (state = 'current'::text);
+
+create table versions (
+  name text not null,
+  version bigint not null default 1,
+  constraint versions_pkey PRIMARY KEY (name)
+);
+
+alter table account_roles add constraint account_roles_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table client_apis add constraint client_apis_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
+alter table client_apis add constraint client_apis_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
+alter table client_secrets add constraint client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
+alter table registration_transitions add constraint registration_transitions_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES registrations(id) ON DELETE CASCADE;
+alter table registrations add constraint registrations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE SET NULL;

@@ -93,6 +93,21 @@ const registration: Example[] = [
   },
   {
     page: 'register',
+    state: 'one mistake',
+    data: {
+      ...form,
+      passwordMinLength: 8,
+      signInHref,
+      typed: { username: 'Mei Chen', email: 'mei@example.com' },
+      error: {
+        code: 'invalid_request',
+        fields: [{ field: 'username', code: 'username_invalid' }],
+        values: { suggestion: 'mei_chen' },
+      },
+    },
+  },
+  {
+    page: 'register',
     state: 'closed',
     data: { ...form, passwordMinLength: 8, signInHref, closed: true },
   },
@@ -305,6 +320,11 @@ const troubles: Example[] = [
     data: { languageLinks, kind: 'forbidden', backHref: '/register' },
   },
   { page: 'message', state: 'invalid', data: { languageLinks, kind: 'invalid' } },
+  {
+    page: 'message',
+    state: 'refused',
+    data: { languageLinks, kind: 'invalid', error: { code: 'method_not_allowed' } },
+  },
 ]
 
 const mailbox: Example[] = [

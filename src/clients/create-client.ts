@@ -1,0 +1,193 @@
+/** Makes a client out of a preset and the little that an admin adds to it. */
+import { randomInt } from 'node:crypto'
+import { type Actor, type Origin, record } from '../audit/audit.ts'
+import { randomToken, sha256 } from '../crypto.ts'
+import type { Db } from '../database/connection.ts'
+import { transact } from '../database/transact.ts'
+import { bumpVersion } from '../database/versions.ts'
+import { resolveAccess, storeApis } from './access.ts'
+import { type Client, findClient, getClient } from './clients.ts'
+import { runEngineCheck } from './engine-check.ts'
+import {
+  type ClientMetadata,
+  checkMetadata,
+  type EngineCheck,
+  type Problem,
+  usesSecret,
+} from './metadata.ts'
+import { findPreset, type Preset, presetUris } from './presets.ts'
+
+/** What is not given comes from the preset. */
+export type ClientInput = {
+  name: string
+  preset: string
+  appUrl?: string | undefined
+  redirectUris?: string[] | undefined
+  postLogoutRedirectUris?: string[] | undefined
+  backchannelLogoutUri?: string | undefined
+  /** Standard scopes and scopes of APIs, separated by spaces. */
+  scope?: string | undefined
+  /** Identifiers. */
+  apis?: string[] | undefined
+  authMethod?: string | undefined
+  pkce?: 'required' | 'optional' | undefined
+  idTokenAlg?: string | undefined
+  jwks?: ClientMetadata['jwks'] | undefined
+  jwksUri?: string | undefined
+  firstParty?: boolean | undefined
+  /** Made from the name when not given. */
+  clientId?: string | undefined
+}
+
+export type By = { actor: Actor; origin?: Origin; engineCheck?: EngineCheck | undefined }
+
+export type Refused =
+  | { ok: false; reason: 'invalid'; problems: Problem[] }
+  | { ok: false; reason: 'taken'; field: 'name' | 'client_id'; client: Client }
+
+/**
+ * `secret` is in clear here and never again. With `ifNotExists` a client of that name is the answer, unchanged
+ * and without its secret, however many ask at once.
+ */
+export async function createClient(
+  db: Db,
+  input: ClientInput,
+  by: By & { ifNotExists?: boolean },
+): Promise<{ ok: true; created: boolean; client: Client; secret?: string } | Refused> {
+  const preset = findPreset(input.preset)
+  if (!preset) return { ok: false, reason: 'invalid', problems: [unknownPreset] }
+  const access = await resolveAccess(db, {
+    scope: input.scope ?? preset.scopes.join(' '),
+    apis: input.apis ?? [],
+  })
+  const metadata = draft(input, preset, access.standard)
+  const pkceRequired = (input.pkce ?? preset.pkce) === 'required'
+  const id = input.clientId ?? makeId(input.name)
+  const problems = [
+    ...checkId(id),
+    ...access.problems,
+    ...checkMetadata(metadata, { pkceRequired }),
+  ]
+  if (problems.length === 0) problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
+  if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
+
+  return transact(db, async (trx) => {
+    const { numInsertedOrUpdatedRows: inserted } = await trx
+      .insertInto('clients')
+      .values({
+        id,
+        name: input.name,
+        preset: preset.name,
+        metadata: JSON.stringify(metadata),
+        firstParty: input.firstParty ?? false,
+        pkceRequired,
+        ignoresUnknownResource: preset.ignoresUnknownResource ?? false,
+        disabledAt: null,
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst()
+    if (inserted === 0n)
+      return answerTaken(trx, { ...input, clientId: id }, by.ifNotExists ?? false)
+
+    await storeApis(trx, id, access.apis)
+    const secret = usesSecret(metadata) ? await addSecret(trx, id) : undefined
+    await bumpVersion(trx, 'clients')
+    await record(trx, {
+      type: 'client.created',
+      actor: by.actor,
+      origin: by.origin,
+      clientId: id,
+      detail: { name: input.name, preset: preset.name, redirectUris: metadata.redirect_uris },
+    })
+    const client = await getClient(trx, id)
+    return { ok: true, created: true, client, ...(secret === undefined ? {} : { secret }) }
+  })
+}
+
+/** 256 random bits of `[A-Za-z0-9_-]`, which no client library needs to encode. Only the hash is kept. */
+export async function addSecret(db: Db, clientId: string): Promise<string> {
+  const secret = randomToken(32)
+  await db
+    .insertInto('clientSecrets')
+    .values({ hash: sha256(secret), clientId, expiresAt: null })
+    .execute()
+  return secret
+}
+
+function draft(input: ClientInput, preset: Preset, scopes: string[]): ClientMetadata {
+  const known = presetUris(preset, input.appUrl)
+  const withCode = preset.grantTypes.includes('authorization_code')
+  const grantTypes = [...preset.grantTypes]
+  if (withCode && scopes.includes('offline_access') && !grantTypes.includes('refresh_token')) {
+    grantTypes.push('refresh_token')
+  }
+  return {
+    client_name: input.name,
+    ...(input.appUrl === undefined ? {} : { client_uri: input.appUrl }),
+    application_type: preset.applicationType,
+    redirect_uris: unique(input.redirectUris ?? known.redirectUris),
+    post_logout_redirect_uris: unique(input.postLogoutRedirectUris ?? known.postLogoutRedirectUris),
+    ...(input.backchannelLogoutUri === undefined
+      ? {}
+      : {
+          backchannel_logout_uri: input.backchannelLogoutUri,
+          backchannel_logout_session_required: true,
+        }),
+    response_types: withCode ? ['code'] : [],
+    grant_types: grantTypes,
+    token_endpoint_auth_method: input.authMethod ?? preset.authMethod,
+    ...(input.idTokenAlg === undefined ? {} : { id_token_signed_response_alg: input.idTokenAlg }),
+    ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+    ...(input.jwks === undefined ? {} : { jwks: input.jwks }),
+    ...(input.jwksUri === undefined ? {} : { jwks_uri: input.jwksUri }),
+  }
+}
+
+async function answerTaken(
+  trx: Db,
+  input: ClientInput & { clientId: string },
+  ifNotExists: boolean,
+) {
+  const sameName = await findClient(trx, input.name)
+  if (sameName && ifNotExists) return { ok: true, created: false, client: sameName } as const
+  const client = sameName ?? (await getClient(trx, input.clientId))
+  const field = sameName ? 'name' : 'client_id'
+  return { ok: false, reason: 'taken', field, client } as const
+}
+
+/** Readable in a log, yet never given twice: what was allowed to a deleted app is not allowed to its namesake. */
+function makeId(name: string): string {
+  const letters = 'abcdefghijklmnopqrstuvwxyz234567'
+  const suffix = Array.from({ length: 8 }, () => letters[randomInt(letters.length)]).join('')
+  const words = name
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/\p{M}/gu, '')
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 40)
+  return `${words || 'app'}-${suffix}`
+}
+
+function checkId(id: string): Problem[] {
+  if (/^[A-Za-z0-9_-]{1,128}$/.test(id)) return []
+  return [
+    {
+      field: 'client_id',
+      code: 'client_id_malformed',
+      message: 'has characters that apps would have to encode, or too many',
+      fix: 'Use up to 128 letters, digits, - and _.',
+    },
+  ]
+}
+
+const unknownPreset: Problem = {
+  field: 'preset',
+  code: 'preset_unknown',
+  message: 'does not exist',
+  fix: 'See `idp clients presets`.',
+}
+
+export function unique(values: string[]): string[] {
+  return [...new Set(values)]
+}

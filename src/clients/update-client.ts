@@ -1,0 +1,207 @@
+/** Changes a client. What is not named stays; what is taken away is taken from living tokens too. */
+import { sql } from 'kysely'
+import { record } from '../audit/audit.ts'
+import type { Db } from '../database/connection.ts'
+import { transact } from '../database/transact.ts'
+import { bumpVersion } from '../database/versions.ts'
+import { type Access, resolveAccess, storeApis } from './access.ts'
+import { endAccess } from './client-life.ts'
+import { type Client, findClient, getClient, wholeScope } from './clients.ts'
+import { addSecret, type By, type ClientInput, type Refused, unique } from './create-client.ts'
+import { runEngineCheck } from './engine-check.ts'
+import { type ClientMetadata, checkMetadata, usesSecret } from './metadata.ts'
+import { findPreset, presetUris } from './presets.ts'
+import { splitScope } from './scopes.ts'
+
+/** Lists replace; `add…` and `remove…` change one entry. Null removes. */
+export type ClientChange = Partial<
+  Pick<
+    ClientInput,
+    | 'name'
+    | 'redirectUris'
+    | 'postLogoutRedirectUris'
+    | 'scope'
+    | 'apis'
+    | 'authMethod'
+    | 'pkce'
+    | 'idTokenAlg'
+    | 'jwks'
+    | 'jwksUri'
+    | 'firstParty'
+  >
+> & {
+  appUrl?: string | null | undefined
+  backchannelLogoutUri?: string | null | undefined
+  addRedirectUris?: string[] | undefined
+  removeRedirectUris?: string[] | undefined
+}
+
+/**
+ * `secret` is there when the client had none and now needs one. `narrowed` says that its tokens have ended,
+ * because it may do less than before. Undefined when there is no such client.
+ */
+export function updateClient(
+  db: Db,
+  id: string,
+  change: ClientChange,
+  by: By,
+): Promise<
+  | { ok: true; client: Client; changed: string[]; narrowed: boolean; secret?: string }
+  | Refused
+  | undefined
+> {
+  return transact(db, async (trx) => {
+    const { rows } = await sql`select 1 from clients where id = ${id} for update`.execute(trx)
+    if (rows.length === 0) return undefined
+    const before = await getClient(trx, id)
+    const { problems: unresolved, ...access } = await changedAccess(trx, before, change)
+    const metadata = changedMetadata(before, change, access.standard)
+    const pkceRequired =
+      change.pkce === undefined ? before.pkceRequired : change.pkce === 'required'
+    const firstParty = change.firstParty ?? before.firstParty
+    const problems = [...unresolved, ...checkMetadata(metadata, { pkceRequired })]
+    if (problems.length === 0)
+      problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
+    if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
+
+    const changed = differences(before, { metadata, pkceRequired, firstParty, apis: access.apis })
+    if (changed.length === 0) return { ok: true, client: before, changed, narrowed: false }
+    const namesake = await findClient(trx, metadata.client_name)
+    if (changed.includes('client_name') && namesake && namesake.id !== id) {
+      return { ok: false, reason: 'taken', field: 'name', client: namesake }
+    }
+    await trx
+      .updateTable('clients')
+      .set({
+        name: metadata.client_name,
+        metadata: JSON.stringify(metadata),
+        pkceRequired,
+        firstParty,
+        updatedAt: sql<Date>`now()`,
+      })
+      .where('id', '=', id)
+      .execute()
+    await storeApis(trx, id, access.apis)
+    const secret = await fitSecrets(trx, before, metadata)
+    const narrowed = isNarrower(wholeScope(before), wholeScope({ metadata, apis: access.apis }))
+    if (narrowed) await endAccess(trx, id)
+    await bumpVersion(trx, 'clients')
+    await record(trx, {
+      type: 'client.updated',
+      actor: by.actor,
+      origin: by.origin,
+      clientId: id,
+      detail: { changed },
+    })
+    const client = await getClient(trx, id)
+    return { ok: true, client, changed, narrowed, ...(secret === undefined ? {} : { secret }) }
+  })
+}
+
+async function changedAccess(trx: Db, before: Client, change: ClientChange) {
+  const standard = splitScope(before.metadata.scope ?? '')
+  if (change.scope === undefined && change.apis === undefined) {
+    return { standard, apis: before.apis, problems: [] } satisfies Access & { problems: [] }
+  }
+  const whole = before.apis.filter(({ wholeApi }) => wholeApi)
+  return resolveAccess(trx, {
+    scope: change.scope ?? standard.join(' '),
+    apis: change.apis ?? whole.map(({ identifier }) => identifier),
+    preferred: before.apis.map(({ identifier }) => identifier),
+  })
+}
+
+function changedMetadata(before: Client, change: ClientChange, scopes: string[]): ClientMetadata {
+  const method = change.authMethod ?? before.metadata.token_endpoint_auth_method
+  const next: Record<string, unknown> = {
+    ...before.metadata,
+    client_name: change.name ?? before.name,
+    token_endpoint_auth_method: method,
+    redirect_uris: changedRedirectUris(before, change),
+    post_logout_redirect_uris:
+      change.postLogoutRedirectUris ?? moved(before, change, 'postLogoutRedirectUris'),
+    scope: scopes.length === 0 ? undefined : scopes.join(' '),
+    grant_types: changedGrantTypes(before.metadata.grant_types, scopes),
+  }
+  const single = {
+    client_uri: change.appUrl,
+    backchannel_logout_uri: change.backchannelLogoutUri,
+    backchannel_logout_session_required: onlyWith(change.backchannelLogoutUri),
+    id_token_signed_response_alg: change.idTokenAlg,
+    jwks: change.jwks ?? (change.jwksUri && null),
+    jwks_uri: change.jwksUri ?? (change.jwks && null),
+  }
+  for (const [name, value] of Object.entries(single))
+    if (value !== undefined) next[name] = value ?? undefined
+  return Object.fromEntries(
+    Object.entries(next).filter(([, value]) => value !== undefined),
+  ) as ClientMetadata
+}
+
+/** The logout token names the session wherever there is a place to send one. */
+function onlyWith(uri: string | null | undefined): true | null | undefined {
+  return typeof uri === 'string' ? true : uri
+}
+
+function changedRedirectUris(before: Client, change: ClientChange): string[] {
+  const { addRedirectUris = [], removeRedirectUris = [] } = change
+  const base = change.redirectUris ?? moved(before, change, 'redirectUris')
+  return unique([...base, ...addRedirectUris]).filter((uri) => !removeRedirectUris.includes(uri))
+}
+
+/** When the app moves, the addresses that the preset had derived move with it; others stay. */
+function moved(
+  before: Client,
+  change: ClientChange,
+  kind: 'redirectUris' | 'postLogoutRedirectUris',
+): string[] {
+  const kept =
+    kind === 'redirectUris'
+      ? before.metadata.redirect_uris
+      : before.metadata.post_logout_redirect_uris
+  const preset = findPreset(before.preset)
+  if (!change.appUrl || !preset) return kept
+  const old = presetUris(preset, before.metadata.client_uri)[kind]
+  return unique([
+    ...kept.filter((uri) => !old.includes(uri)),
+    ...presetUris(preset, change.appUrl)[kind],
+  ])
+}
+
+function changedGrantTypes(before: string[], scopes: string[]): string[] {
+  const refreshes = before.includes('authorization_code') && scopes.includes('offline_access')
+  return refreshes && !before.includes('refresh_token') ? [...before, 'refresh_token'] : before
+}
+
+/** A client that becomes public forgets its secrets; one that becomes confidential gets its first. */
+async function fitSecrets(
+  trx: Db,
+  before: Client,
+  metadata: ClientMetadata,
+): Promise<string | undefined> {
+  if (usesSecret(metadata) === usesSecret(before.metadata)) return undefined
+  if (usesSecret(metadata)) return addSecret(trx, before.id)
+  await trx.deleteFrom('clientSecrets').where('clientId', '=', before.id).execute()
+  return undefined
+}
+
+function differences(
+  before: Client,
+  after: Pick<Client, 'metadata' | 'pkceRequired' | 'firstParty' | 'apis'>,
+): string[] {
+  const fields = new Set([...Object.keys(before.metadata), ...Object.keys(after.metadata)])
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
+  const named = { ...before.metadata } as Record<string, unknown>
+  const next = { ...after.metadata } as Record<string, unknown>
+  return [
+    ...[...fields].filter((field) => !same(named[field], next[field])),
+    ...(['pkceRequired', 'firstParty', 'apis'] as const)
+      .filter((field) => !same(before[field], after[field]))
+      .map((field) => ({ pkceRequired: 'pkce', firstParty: 'first_party', apis: 'apis' })[field]),
+  ]
+}
+
+function isNarrower(before: string, after: string): boolean {
+  const kept = splitScope(after)
+  return splitScope(before).some((scope) => !kept.includes(scope))
+}

@@ -24,6 +24,8 @@ export type Phrases = {
   errorText(error: Pick<PageError, 'code' | 'retryAfterSeconds' | 'values'>, more?: Values): string
   /** "one, two and three" */
   list(items: readonly string[]): string
+  /** What stands between the items of a list that goes on. */
+  comma: string
   /** What stands between two sentences: nothing in Chinese. */
   space: string
 }
@@ -104,6 +106,7 @@ function phrasesOf(i18n: i18n, locale: Locale): Phrases {
     duration,
     errorText,
     list: (items) => listFormat.format(items),
+    comma: locale === 'zh-CN' ? '、' : ', ',
     space: locale === 'zh-CN' ? '' : ' ',
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Every page in every state that it can show, with the data of real days: long names, Chinese names,
- * one item, many items. Tests draw them all, and `preview.ts` shows them to an eye.
+ * one item, many items. Tests draw them all; a browser can be shown them one by one.
  */
 import type { PageData } from '../../src/views/page-data.ts'
 

@@ -1,0 +1,299 @@
+import { describe, expect, test } from 'vitest'
+import { findAccount } from '../../src/accounts/accounts.ts'
+import { begin } from '../../src/registration/begin.ts'
+import { pendingFor } from '../../src/registration/handles.ts'
+import { verifyCode } from '../../src/registration/proofs.ts'
+import { read, toJson } from '../../src/registration/read.ts'
+import { checkAvailability } from '../../src/registration/usernames.ts'
+import { createDatabase } from '../support/database.ts'
+import {
+  createDeps,
+  deliver,
+  letTimePass,
+  mustBegin,
+  newcomer,
+  password,
+  waitingMails,
+} from './newcomers.ts'
+
+const { db } = await createDatabase()
+const deps = createDeps(db)
+
+const countOf = async (table: 'accounts' | 'registrations') =>
+  Number(
+    (
+      await db
+        .selectFrom(table)
+        .select((the) => the.fn.countAll().as('count'))
+        .executeTakeFirstOrThrow()
+    ).count,
+  )
+
+const historyOf = (id: string) =>
+  db
+    .selectFrom('registrationTransitions')
+    .select(['fromStatus', 'toStatus', 'error'])
+    .where('registrationId', '=', id)
+    .orderBy('at')
+    .execute()
+
+test('a newcomer registers, reads the mailed code and has an account', async () => {
+  const seen: unknown[] = []
+  const observer = {
+    transition: (from: unknown, to: unknown) => seen.push(`${from} ${to}`),
+    finished: (status: unknown, seconds: number) => seen.push(status, seconds >= 0),
+  }
+  const begun = await begin(
+    { ...deps, observer },
+    newcomer({ username: 'alice', name: 'Alice Liddell', locale: 'zh-CN' }),
+  )
+  if (!begun.ok) throw new Error('refused')
+  expect(begun.registration).toMatchObject({
+    status: 'verification_sent',
+    progress: 80,
+    canProceed: true,
+    maskedEmail: 'a•••@example.org',
+    proof: 'open',
+    waitSeconds: 60,
+  })
+
+  const [mail] = await deliver(deps)
+  expect(mail?.to).toBe('alice@example.org')
+  const verified = await verifyCode({ ...deps, observer }, begun.key, mail?.code ?? '')
+  expect(verified).toMatchObject({ ok: true, first: true })
+  if (!verified.ok) return
+
+  expect(await findAccount(db, verified.accountId)).toMatchObject({
+    username: 'alice',
+    status: 'active',
+    email: 'alice@example.org',
+    emailCanonical: 'alice@example.org',
+    name: 'Alice Liddell',
+    givenName: 'Alice',
+    familyName: 'Liddell',
+    locale: 'zh-CN',
+  })
+  expect(await historyOf(begun.key.id)).toEqual([
+    { fromStatus: null, toStatus: 'initiated', error: null },
+    { fromStatus: 'initiated', toStatus: 'username_validated', error: null },
+    { fromStatus: 'username_validated', toStatus: 'user_created', error: null },
+    { fromStatus: 'user_created', toStatus: 'verification_sent', error: null },
+    { fromStatus: 'verification_sent', toStatus: 'verified', error: null },
+  ])
+  expect(seen).toEqual([
+    'null initiated',
+    'initiated username_validated',
+    'username_validated user_created',
+    'user_created verification_sent',
+    'verification_sent verified',
+    'verified',
+    true,
+  ])
+  const events = await db.selectFrom('auditEvents').select('type').orderBy('id').execute()
+  expect(events.map(({ type }) => type)).toEqual([
+    'registration.started',
+    'account.created',
+    'registration.verified',
+  ])
+})
+
+describe('what is refused stores nothing', () => {
+  test('every mistake is told at once', async () => {
+    const before = await countOf('registrations')
+    const begun = await begin(deps, {
+      username: 'Not A Name',
+      email: 'a@b.com,mallory@evil.com',
+      password: '12345678',
+      name: 'line\nbreak',
+    })
+    expect(begun).toEqual({
+      ok: false,
+      errors: [
+        { field: 'username', code: 'username_invalid' },
+        { field: 'email', code: 'email_invalid' },
+        { field: 'password', code: 'password_common' },
+        { field: 'name', code: 'name_invalid' },
+      ],
+    })
+    expect(await countOf('registrations')).toBe(before)
+  })
+
+  test('empty fields are asked for by name', async () => {
+    expect(await begin(deps, { username: '', email: '', password: '' })).toEqual({
+      ok: false,
+      errors: [
+        { field: 'username', code: 'username_required' },
+        { field: 'email', code: 'email_required' },
+        { field: 'password', code: 'password_required' },
+      ],
+    })
+  })
+
+  test.each([
+    ['postmaster', 'username_reserved'],
+    ['op', 'username_reserved'],
+    ['Alice', 'username_invalid'],
+    ['аlice', 'username_invalid'],
+    ['alice ', 'username_invalid'],
+    ['alice', 'username_taken'],
+    ['a1ice', 'username_taken'],
+  ])('the username %j: %s (AC-03)', async (username, code) => {
+    const before = await countOf('registrations')
+    const begun = await begin(deps, newcomer({ username, email: 'somebody@example.org' }))
+    expect(begun).toEqual({ ok: false, errors: [{ field: 'username', code }] })
+    expect(await countOf('registrations')).toBe(before)
+  })
+
+  test('a password made of the own names is refused', async () => {
+    const begun = await begin(deps, newcomer({ username: 'winterfell', password: 'winterfell99' }))
+    expect(begun).toMatchObject({ errors: [{ field: 'password', code: 'password_personal' }] })
+  })
+
+  test.each(['closed', 'invite'] as const)('registration %s (AC-26)', async (registration) => {
+    const shut = { ...deps, config: { ...deps.config, registration } }
+    await expect(begin(shut, newcomer())).rejects.toMatchObject({
+      code: 'registration_closed',
+      status: 403,
+    })
+  })
+})
+
+test('an unverified account owns no address, and the password stands in one place', async () => {
+  const { id } = await mustBegin(deps, { username: 'bob' })
+  const registration = await db
+    .selectFrom('registrations')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  const account = await findAccount(db, registration.accountId ?? '')
+  expect(account).toMatchObject({ status: 'unverified', email: null, emailCanonical: null })
+  expect(registration.passwordHash).toBe('')
+  expect(account?.passwordHash).toMatch(/^\$argon2id\$/)
+})
+
+test('no row and no waiting job holds the code, the link or the handle', async () => {
+  const key = await mustBegin(deps, { username: 'canary-bird' })
+  const payloads = JSON.stringify(await waitingMails(db))
+  const sent = await deliver(deps)
+  const mail = sent.find(({ to }) => to.startsWith('canary-bird'))
+  const rows = JSON.stringify([
+    await db.selectFrom('registrations').selectAll().where('id', '=', key.id).execute(),
+    await db.selectFrom('auditEvents').selectAll().execute(),
+    payloads,
+  ])
+  for (const secret of [mail?.token, key.handle, password]) expect(rows).not.toContain(secret)
+  expect(payloads).not.toContain(mail?.code)
+})
+
+describe('the handle', () => {
+  test('reads its own registration and no other', async () => {
+    const [mine, yours] = [await mustBegin(deps), await mustBegin(deps)]
+    expect(await read(db, mine)).toMatchObject({ id: mine.id })
+    expect(await read(db, { id: mine.id, handle: yours.handle })).toBeUndefined()
+    expect(await read(db, { id: mine.id, handle: '' })).toBeUndefined()
+    expect(await read(db, { id: 'not-a-uuid', handle: mine.handle })).toBeUndefined()
+  })
+
+  test('is told again to whoever has given the password of the unverified account', async () => {
+    const key = await mustBegin(deps)
+    const view = await read(db, key)
+    expect(await pendingFor(deps, view?.accountId ?? '')).toEqual(key)
+    await letTimePass(db, key.id, '25 hours')
+    expect(await pendingFor(deps, view?.accountId ?? '')).toBeUndefined()
+  })
+
+  test('made under a key that is gone is replaced', async () => {
+    const key = await mustBegin(deps)
+    const view = await read(db, key)
+    const { keyring } = createDeps(db, {})
+    const other = createDeps(db, {
+      keyring: { ...keyring, macs: () => [], mac: (...parts) => keyring.mac('other', ...parts) },
+    })
+    const again = await pendingFor(other, view?.accountId ?? '')
+    expect(again?.handle).not.toBe(key.handle)
+    expect(await read(db, again ?? key)).toMatchObject({ id: key.id })
+    expect(await read(db, key)).toBeUndefined()
+  })
+})
+
+describe('the same form sent twice', () => {
+  test('one after the other is one registration and one mail', async () => {
+    const fields = newcomer()
+    const [first, second] = [await begin(deps, fields), await begin(deps, fields)]
+    expect(first.ok && second.ok && second.key).toEqual(first.ok && first.key)
+    expect((await deliver(deps)).filter(({ to }) => to === fields.email)).toHaveLength(1)
+  })
+
+  test('at once as well', async () => {
+    const fields = newcomer()
+    const both = await Promise.all([begin(deps, fields), begin(deps, fields), begin(deps, fields)])
+    const ids = both.map((begun) => (begun.ok ? begun.key.id : 'refused'))
+    expect(new Set(ids).size).toBe(1)
+    expect(ids[0]).not.toBe('refused')
+    expect((await deliver(deps)).filter(({ to }) => to === fields.email)).toHaveLength(1)
+  })
+
+  test('with another password or another address it is somebody else', async () => {
+    const fields = newcomer()
+    await begin(deps, fields)
+    const refused = { ok: false, errors: [{ field: 'username', code: 'username_taken' }] }
+    expect(await begin(deps, { ...fields, password: 'another quiet river' })).toEqual(refused)
+    expect(await begin(deps, { ...fields, email: 'other@example.org' })).toEqual(refused)
+  })
+})
+
+test('fifty at once with one username make one account (RC-06)', async () => {
+  const attempts = await Promise.all(
+    Array.from({ length: 50 }, (_, index) =>
+      begin(deps, newcomer({ username: 'wanted', email: `fan${index}@example.org` })),
+    ),
+  )
+  expect(attempts.filter(({ ok }) => ok)).toHaveLength(1)
+  for (const refused of attempts.filter(({ ok }) => !ok)) {
+    expect(refused).toEqual({ ok: false, errors: [{ field: 'username', code: 'username_taken' }] })
+  }
+  const left = await db
+    .selectFrom('registrations')
+    .select('id')
+    .where('username', '=', 'wanted')
+    .execute()
+  expect(left).toHaveLength(1)
+})
+
+test('a username is held as long as its registration lives, and not longer', async () => {
+  const { id } = await mustBegin(deps, { username: 'squatter' })
+  const check = () => checkAvailability(db, 'squatter', deps.config)
+  expect(await check()).toEqual({ available: false, code: 'username_taken' })
+  await letTimePass(db, id, '24 hours')
+  expect(await check()).toEqual({ available: true, username: 'squatter' })
+  expect(await begin(deps, newcomer({ username: 'squatter' }))).toMatchObject({ ok: true })
+})
+
+test('a spelling that only needs mending is answered with the mended name', async () => {
+  expect(await checkAvailability(db, 'Grace Hopper', deps.config)).toEqual({
+    available: false,
+    code: 'username_invalid',
+    suggestion: 'grace_hopper',
+  })
+})
+
+test('the JSON has the shape of the contract, and the handle only for who began', async () => {
+  const key = await mustBegin(deps)
+  const view = await read(db, key)
+  if (!view) throw new Error('gone')
+  const json = toJson(view, (phrase) => phrase, key.handle)
+  expect(json).toEqual({
+    id: key.id,
+    handle: key.handle,
+    status: 'verification_sent',
+    progress: 80,
+    message: 'registration.verification_sent',
+    canProceed: true,
+    details: {
+      lastStep: 'verification_sent',
+      error: null,
+      lastUpdated: view.lastUpdated.toISOString(),
+    },
+  })
+  expect(toJson(view, (phrase) => phrase)).not.toHaveProperty('handle')
+})

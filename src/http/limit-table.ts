@@ -1,0 +1,118 @@
+/**
+ * Every allowance of the house in one table. A limit has one or more windows, shortest first: whoever uses up the
+ * first waits minutes, whoever comes back again and again waits longer (PW-13). LIMIT_FACTOR multiplies them all.
+ */
+
+/** At most `points` in `seconds`, counted from the first. */
+export type Window = { points: number; seconds: number }
+
+export type LimitRule = {
+  /** What is counted: the key parts that callers give, in this order. */
+  per: readonly string[]
+  windows: readonly Window[]
+  /**
+   * `shared`: rows in the database, the same for all processes, kept over restarts.
+   * `memory`: per process, costs no statement; for floods, where being exact does not matter.
+   */
+  store: 'shared' | 'memory'
+  /** Successes are given back, so the count may go down again. */
+  refunds?: true
+}
+
+const minute = 60
+const hour = 60 * minute
+const day = 24 * hour
+const year = 365 * day
+
+/** A hundred wrong passwords in a row, and only a success or a new password opens again (SP 800-63B 3.2.2). */
+const guesses = [
+  { points: 10, seconds: 5 * minute },
+  { points: 30, seconds: day },
+  { points: 100, seconds: year },
+]
+
+/** Addresses are IPv4, or IPv6 by /64; networks are /24 and /48 (client-address.ts). A school is one address. */
+export const limitTable = {
+  // Counted before the hash, given back on success. A device that the account knows is counted by the last alone.
+  'sign-in-all': {
+    per: [],
+    windows: [{ points: 3000, seconds: 5 * minute }],
+    store: 'memory',
+    refunds: true,
+  },
+  'sign-in-address': {
+    per: ['address'],
+    windows: [{ points: 50, seconds: 15 * minute }],
+    store: 'shared',
+    refunds: true,
+  },
+  'sign-in-network': {
+    per: ['network'],
+    windows: [{ points: 200, seconds: 15 * minute }],
+    store: 'shared',
+    refunds: true,
+  },
+  // Half of what the account allows: one network alone cannot use that up.
+  'sign-in-account-network': {
+    per: ['account', 'network'],
+    windows: [
+      { points: 10, seconds: 5 * minute },
+      { points: 50, seconds: year },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  'sign-in-account': { per: ['account'], windows: guesses, store: 'shared', refunds: true },
+  'sign-in-device': {
+    per: ['account', 'device'],
+    windows: guesses,
+    store: 'shared',
+    refunds: true,
+  },
+
+  'registration-address': {
+    per: ['address'],
+    windows: [{ points: 60, seconds: hour }],
+    store: 'shared',
+  },
+  'registration-network': {
+    per: ['network'],
+    windows: [{ points: 300, seconds: hour }],
+    store: 'shared',
+  },
+  // Names that are taken can be found out here by design, so slowly.
+  'username-check': {
+    per: ['address'],
+    windows: [{ points: 120, seconds: minute }],
+    store: 'memory',
+  },
+  // A code dies of five guesses by itself; this stops trying one code after the other.
+  'verification-address': {
+    per: ['address'],
+    windows: [{ points: 60, seconds: 10 * minute }],
+    store: 'shared',
+  },
+  'resend-address': { per: ['address'], windows: [{ points: 60, seconds: hour }], store: 'shared' },
+  'mail-recipient': {
+    per: ['recipient'],
+    windows: [
+      { points: 5, seconds: hour },
+      { points: 15, seconds: day },
+    ],
+    store: 'shared',
+  },
+
+  // Client secrets are random, so this is against floods, not against guessing.
+  'client-authentication': {
+    per: ['client', 'address'],
+    windows: [{ points: 30, seconds: minute }],
+    store: 'memory',
+  },
+  'authorize-address': {
+    per: ['address'],
+    windows: [{ points: 1200, seconds: minute }],
+    store: 'memory',
+  },
+} as const satisfies Record<string, LimitRule>
+
+export type LimitName = keyof typeof limitTable

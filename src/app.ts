@@ -1,0 +1,227 @@
+/** Puts the house together: the only file that knows every room. Nothing here listens or connects. */
+import Koa from 'koa'
+import { Provider } from 'oidc-provider'
+import { record } from './audit/audit.ts'
+import type { Config } from './config.ts'
+import { createPasswordHasher } from './credentials/password-hasher.ts'
+import { createKeyring } from './crypto.ts'
+import type { Database } from './database/connection.ts'
+import { limitKeyAddress } from './http/client-address.ts'
+import { createCsrf } from './http/csrf.ts'
+import { readForm } from './http/form-body.ts'
+import { frontDoor } from './http/front-door.ts'
+import { createHealth, type Health } from './http/health.ts'
+import { createKnownDevices } from './http/known-device.ts'
+import { cleanupLimits, createLimits } from './http/limits.ts'
+import { createMetrics, type Metrics } from './http/metrics.ts'
+import { createSignInLimits } from './http/sign-in-limits.ts'
+import type { Handlers } from './jobs/worker.ts'
+import type { Logger } from './logger.ts'
+import type { Mailer } from './mail/transport.ts'
+import { accountClient } from './oidc/account-client.ts'
+import { createClientCache } from './oidc/client-cache.ts'
+import { keySetDocument } from './oidc/documents.ts'
+import { createProtocol, type Engine } from './oidc/protocol.ts'
+import { createProvider } from './oidc/provider.ts'
+import { loadSigningKeys, publicPart, type SigningKey } from './oidc/signing-keys.ts'
+import { createStructuredIntrospection } from './oidc/structured-tokens.ts'
+import type { PagesDeps } from './pages/context.ts'
+import { protocolPages } from './pages/protocol.ts'
+import { pageRoutes } from './pages/routes.ts'
+import type { RegistrationDeps } from './registration/deps.ts'
+import { expireRegistrations } from './registration/expire.ts'
+import { createVerificationSender } from './registration/send-verification.ts'
+import { removeExpired } from './sessions/cleanup.ts'
+import { createViews } from './views.ts'
+
+export type App = {
+  koa: Koa
+  handlers: Handlers
+  metrics: Metrics
+  health: Health
+  /** What another process changed is forgotten or loaded anew. */
+  refresh(changed: 'clients' | 'keys' | 'settings'): Promise<void>
+}
+
+export type AppOptions = {
+  config: Config
+  database: Database
+  logger: Logger
+  mailer: Mailer
+  keys: SigningKey[]
+  /** From then on `/readyz` says no. */
+  isClosing(): boolean
+}
+
+export function createApp(options: AppOptions): App {
+  const { config, database, logger, mailer } = options
+  const { db, pool } = database
+  const keyring = createKeyring(config.secretKeys)
+  const hasher = createPasswordHasher()
+  const views = createViews(config)
+  const limits = createLimits({ pool, keyring, factor: config.limitFactor })
+  const clients = createClientCache(db, [accountClient(config.issuer, config.brandName)])
+  const health = createHealth({ database, isClosing: options.isClosing })
+  const metrics = createMetrics({
+    hashQueue: hasher.stats,
+    pool,
+    countLiveSessions: async () => {
+      const { rows } = await pool.query<{ count: number }>(
+        'select count(*)::int as count from sessions where account_id is not null and expires_at > now()',
+      )
+      return rows[0]?.count ?? 0
+    },
+  })
+  const registration: RegistrationDeps = {
+    db,
+    keyring,
+    hasher,
+    config,
+    observer: {
+      ...metrics.registration,
+      fault(error, step) {
+        metrics.registration.fault(error, step)
+        logger.error({ err: error, step }, 'registration step failed')
+      },
+    },
+  }
+  const pagesDeps: PagesDeps = {
+    config,
+    database,
+    keyring,
+    hasher,
+    views,
+    csrf: createCsrf({ config, keyring }),
+    limits,
+    signInLimits: createSignInLimits(limits),
+    knownDevices: createKnownDevices({ config, keyring }),
+    clients,
+    registration,
+    onSignIn: metrics.signIn,
+  }
+  const pages = protocolPages(pagesDeps)
+  let engine = createEngine(options.keys)
+
+  function createEngine(keys: SigningKey[]): Engine {
+    const provider = createProvider({
+      config,
+      pool,
+      keyring,
+      keys,
+      clients,
+      pages,
+      limitClientAuthentication: clientAuthenticationLimit(),
+    })
+    provider.on('server_error', (ctx, error) => {
+      ctx.state.fault = error
+    })
+    provider.on('grant.success', (ctx) => {
+      metrics.tokensIssued(String(ctx.oidc.params?.grant_type))
+    })
+    provider.on('grant.revoked', (ctx) => {
+      if (ctx.oidc.route !== 'token') return
+      const { grant_type: grantType } = ctx.oidc.params ?? {}
+      ctx.state.replayed = grantType === 'refresh_token' ? 'refresh_token' : 'code'
+    })
+    provider.on('end_session.success', (ctx) => {
+      const { session, params } = ctx.oidc
+      if (params?.logout === undefined || !session?.accountId) return
+      ctx.state.endedSession = {
+        accountId: session.accountId,
+        clientIds: Object.keys(session.authorizations ?? {}),
+        askedBy: session.state?.clientId,
+      }
+    })
+    const keySet = { keys: keys.map(publicPart) }
+    return {
+      provider,
+      keySet: keySetDocument(keySet, config.jwksMaxAgeSeconds),
+      introspectStructured: createStructuredIntrospection({
+        issuer: config.issuer,
+        pool,
+        clients,
+        keys: keySet,
+      }),
+    }
+  }
+
+  function clientAuthenticationLimit() {
+    const key = (clientId: string): [string, string] => [
+      clientId,
+      limitKeyAddress(Provider.ctx?.state.address ?? ''),
+    ]
+    return {
+      check: (clientId: string) => limits.check('client-authentication', ...key(clientId)),
+      count: (clientId: string) => limits.consume('client-authentication', ...key(clientId)),
+    }
+  }
+
+  const protocol = createProtocol({
+    config,
+    pool,
+    engine: () => engine,
+    pages,
+    readForm: async (ctx) => Object.entries(await readForm(ctx)),
+    async onReplay(ctx, what, grantId) {
+      const { client, entities } = ctx.oidc
+      const source = entities.AuthorizationCode ?? entities.RefreshToken
+      await record(db, {
+        type: `${what}.replayed`,
+        actor: { kind: 'client', id: client?.clientId },
+        accountId: source?.accountId,
+        clientId: client?.clientId,
+        origin: ctx.state.origin,
+        detail: { grantId },
+      })
+    },
+    async onSessionEnded(ctx, session) {
+      await pages.sessionEnded(ctx, session)
+      await record(db, {
+        type: 'session.ended',
+        actor: { kind: 'person', id: session.accountId },
+        accountId: session.accountId,
+        clientId: ctx.oidc.client?.clientId,
+        origin: ctx.state.origin,
+      })
+    },
+  })
+
+  const koa = new Koa({ proxy: true })
+  for (const middleware of frontDoor({ config, views, logger, health, metrics }))
+    koa.use(middleware)
+  koa.use(async (ctx, next) => {
+    if (ctx.path === '/oauth2/authorize') {
+      await limits.consume('authorize-address', limitKeyAddress(ctx.state.address))
+    }
+    await next()
+  })
+  koa.use(protocol)
+  koa.use(pageRoutes(pagesDeps).routes())
+  // Faults have been answered already; what comes here is a connection that broke.
+  koa.on('error', (error) => logger.warn({ err: error }, 'answer was not delivered'))
+
+  return {
+    koa,
+    metrics,
+    health,
+    handlers: {
+      'mail.verification': createVerificationSender({
+        db,
+        keyring,
+        views,
+        mailer,
+        allowMail: (recipient) => limits.allows('mail-recipient', recipient),
+      }),
+      cleanup: async () => {
+        const removed = await removeExpired(pool)
+        await expireRegistrations(db)
+        await cleanupLimits(pool)
+        logger.debug({ removed }, 'expired rows removed')
+      },
+    },
+    async refresh(changed) {
+      if (changed === 'keys') engine = createEngine(await loadSigningKeys(db, keyring))
+      else clients.forget()
+    },
+  }
+}

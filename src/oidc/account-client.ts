@@ -1,0 +1,33 @@
+/** Our own pages as an app: signing in to the account area is an authorization request like any other. */
+import type { StoredClient } from '../clients/clients.ts'
+
+/** Cannot be taken by a registered app: those ids never hold a dot. */
+export const accountClientId = 'account.pages'
+
+export function accountClient(issuer: string, brandName: string): StoredClient {
+  const metadata = {
+    client_id: accountClientId,
+    client_id_issued_at: 0,
+    redirect_uris: [`${issuer}/account`],
+    response_types: ['code'],
+    grant_types: ['authorization_code'],
+    application_type: 'web',
+    token_endpoint_auth_method: 'none',
+    scope: 'openid',
+  }
+  return {
+    id: accountClientId,
+    name: brandName,
+    preset: 'web',
+    metadata: metadata as unknown as StoredClient['metadata'],
+    firstParty: true,
+    pkceRequired: true,
+    ignoresUnknownResource: false,
+    apis: [],
+    secrets: [],
+    authMethods: ['none'],
+    disabledAt: null,
+    createdAt: new Date(0),
+    updatedAt: new Date(0),
+  }
+}

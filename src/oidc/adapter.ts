@@ -1,0 +1,191 @@
+/**
+ * The engine's storage contract on our rows. Reads come from the request's joined statement, writes wait in
+ * the unit of work and leave as one statement; single use is decided by that statement and not here.
+ * Clients live in memory (clients/), replay detection is one insert (replay-detection.ts).
+ */
+import { type Adapter, Provider } from 'oidc-provider'
+import { type Keyring, sha256 } from '../crypto.ts'
+import { type Found, type Queryable, read, type StatementName } from '../sessions/reads.ts'
+import {
+  artefactOf,
+  isStoredModel,
+  type ModelName,
+  type Payload,
+  toPayload,
+  toRow,
+} from './records.ts'
+import { consumeRefreshToken, hideRetry } from './refresh-retry.ts'
+import { sessionAdapter } from './session-adapter.ts'
+import { joinedRead, once, type UnitOfWork, unitOfWork } from './unit-of-work.ts'
+
+export type Storage = {
+  pool: Queryable
+  keyring: Keyring
+  /** The metadata of an enabled client in RFC 7591 names, from memory. */
+  findClient(id: string): Promise<Payload | undefined>
+}
+
+/** How long a spent code still counts as spent and not as expired, so that a late replay ends what it issued. */
+const replayWindowSeconds = 60
+
+/** An adapter per model, as the engine asks for them. */
+export function createAdapterFactory(storage: Storage): (name: string) => Adapter {
+  return (name) => {
+    if (name === 'Client') return { ...unsupported(name), find: storage.findClient }
+    if (name === 'Session') return { ...unsupported(name), ...sessionAdapter(storage.pool) }
+    if (isStoredModel(name)) return { ...unsupported(name), ...modelAdapter(storage, name) }
+    return unsupported(name)
+  }
+}
+
+function modelAdapter(storage: Storage, model: ModelName) {
+  const artefact = artefactOf(model)
+
+  async function spend(id: string): Promise<void> {
+    unitOfWork().writes.set(`spend:${model}:${id}`, {
+      kind: 'spend',
+      from: artefact,
+      idHash: sha256(id),
+    })
+  }
+
+  return {
+    async upsert(id: string, payload: Payload): Promise<void> {
+      const unit = unitOfWork()
+      const row = toRow(model, id, payload)
+      if (model === 'Grant') row.session_uid = sessionOfRequest()
+      if (model === 'DeviceCode') keepUserCode(storage.keyring, id, payload, row)
+      unit.known.set(`${model}:${id}`, Promise.resolve({ ...payload, jti: id }))
+      unit.writes.set(`${model}:${id}`, {
+        kind: 'insert',
+        into: artefact,
+        row,
+        // A repeated refresh makes the same successor again; the first one stands.
+        onConflict: model === 'RefreshToken' ? 'nothing' : 'merge',
+      })
+    },
+
+    find(id: string): Promise<Payload | undefined> {
+      const unit = unitOfWork()
+      return once(unit, `${model}:${id}`, () => load(storage, unit, model, id))
+    },
+
+    async findByUserCode(userCode: string): Promise<Payload | undefined> {
+      const found = await read(storage.pool, 'deviceCode', [sha256(userCode)])
+      if (!found.token) return undefined
+      const sealed = found.token.id_sealed as Buffer
+      const id = storage.keyring.open('device-code', userCode, sealed).toString()
+      return { ...toPayload(model, found.token, id), userCode }
+    },
+
+    consume: (id: string) =>
+      model === 'RefreshToken' ? consumeRefreshToken(storage.keyring, unitOfWork(), id) : spend(id),
+
+    async destroy(id: string): Promise<void> {
+      // A finished interaction is spent and not deleted: of two resumes one goes on, and what it asked
+      // for can be offered again to whoever comes back to its page.
+      if (model === 'Interaction') return spend(id)
+      const unit = unitOfWork()
+      unit.known.set(`${model}:${id}`, Promise.resolve(undefined))
+      unit.writes.delete(`${model}:${id}`)
+      const key = model === 'Grant' ? id : sha256(id)
+      unit.writes.set(`delete:${model}:${id}`, { kind: 'delete', from: artefact, key })
+    },
+
+    /** Nothing to do: every read of a token joins its grant, and ending a grant is `Grant.destroy`. */
+    async revokeByGrantId(): Promise<void> {},
+  }
+}
+
+async function load(
+  storage: Storage,
+  unit: UnitOfWork,
+  model: ModelName,
+  id: string,
+): Promise<Payload | undefined> {
+  switch (model) {
+    case 'Interaction': {
+      const { interaction } = await joinedRead(storage.pool, unit)
+      if (!interaction || interaction.consumed_at !== null) return undefined
+      if (!sha256(id).equals(interaction.id_hash as Buffer)) return undefined
+      return toPayload(model, interaction, id)
+    }
+    case 'Grant': {
+      const known = (await unit.found)?.grant
+      const grant = known?.id === id ? known : (await read(storage.pool, 'grant', [id])).grant
+      return grant && toPayload(model, grant)
+    }
+    case 'AuthorizationCode': {
+      const found = await tokenRead(storage, unit, 'code', id)
+      return found.token && found.grant && lateReplay(toPayload(model, found.token, id))
+    }
+    case 'RefreshToken': {
+      const redeeming = unit.endpoint === 'token'
+      const found = await tokenRead(storage, unit, redeeming ? 'refresh' : 'token', id)
+      const row = redeeming ? found.token : found.refreshToken
+      return row && found.grant && hideRetry(unit, found, toPayload(model, row, id))
+    }
+    case 'AccessToken': {
+      const found = await tokenRead(storage, unit, 'token', id)
+      return found.token && found.grant && toPayload(model, found.token, id)
+    }
+    case 'ClientCredentials': {
+      const found = await tokenRead(storage, unit, 'token', id)
+      return found.clientCredentials && toPayload(model, found.clientCredentials, id)
+    }
+    default: {
+      const statement = `by_id_${artefactOf(model)}` as StatementName
+      const { token } = await read(storage.pool, statement, [sha256(id)])
+      return token && toPayload(model, token, id)
+    }
+  }
+}
+
+/** Reads a token with all it hangs on, and keeps the rows for what the engine asks next. */
+async function tokenRead(
+  storage: Storage,
+  unit: UnitOfWork,
+  statement: 'code' | 'refresh' | 'token',
+  id: string,
+): Promise<Found> {
+  // The engine looks for an opaque token among three models at once; all wait for one statement.
+  unit.found ??= read(storage.pool, statement, [sha256(id)])
+  const found = await unit.found
+  const row = found.token ?? found.refreshToken
+  if (row) unit.boundTo = { clientId: row.client_id as string, grantId: row.grant_id as string }
+  return found
+}
+
+function sessionOfRequest(): string | null {
+  const session = Provider.ctx?.oidc.session as { uid?: string } | undefined
+  return session?.uid ?? null
+}
+
+function lateReplay(payload: Payload): Payload {
+  if (payload.consumed === undefined) return payload
+  return { ...payload, exp: Math.floor(Date.now() / 1000) + replayWindowSeconds }
+}
+
+/** Only a hash of the user code is stored; the device code is sealed under it for the way back. */
+function keepUserCode(keyring: Keyring, id: string, payload: Payload, row: Payload): void {
+  const { userCode, ...rest } = row.rest as Payload
+  row.rest = rest
+  if (typeof userCode !== 'string') return
+  row.user_code_hash = sha256(userCode)
+  row.id_sealed = keyring.seal('device-code', userCode, (payload.jti as string) ?? id)
+}
+
+function unsupported(name: string): Adapter {
+  const refuse = async (): Promise<never> => {
+    throw new Error(`${name} is not stored`)
+  }
+  return {
+    upsert: refuse,
+    find: refuse,
+    findByUid: refuse,
+    findByUserCode: refuse,
+    consume: refuse,
+    destroy: refuse,
+    revokeByGrantId: refuse,
+  }
+}

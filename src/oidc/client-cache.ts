@@ -1,0 +1,55 @@
+/**
+ * Registered apps and APIs in memory, so that no request pays for them. Whoever changes one raises the
+ * version that every process looks at once a second; then everything here is forgotten and read anew.
+ */
+
+import { type Api, findApi } from '../clients/apis.ts'
+import { findStoredClient, type StoredClient } from '../clients/clients.ts'
+import type { Db } from '../database/connection.ts'
+
+export type ClientCache = {
+  /** Enabled clients only. */
+  client(id: string): Promise<StoredClient | undefined>
+  api(identifier: string): Promise<Api | undefined>
+  forget(): void
+}
+
+/** Unknown ids are remembered too, so that a flood of them costs one statement each at most. */
+const mostEntries = 5000
+
+/** `builtIn` are clients of ours that no row holds. */
+export function createClientCache(db: Db, builtIn: StoredClient[] = []): ClientCache {
+  const own = new Map(builtIn.map((client) => [client.id, client]))
+  const clients = new Map<string, Promise<StoredClient | undefined>>()
+  const apis = new Map<string, Promise<Api | undefined>>()
+
+  function remember<T>(
+    entries: Map<string, Promise<T | undefined>>,
+    key: string,
+    load: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const known = entries.get(key)
+    if (known) return known
+    if (entries.size >= mostEntries) entries.delete(entries.keys().next().value as string)
+    const loading = load()
+    entries.set(key, loading)
+    // A database that was away for a moment is not an unknown client.
+    loading.catch(() => entries.delete(key))
+    return loading
+  }
+
+  return {
+    client: async (id) =>
+      own.get(id) ??
+      remember(clients, id, async () => {
+        if (!/^[A-Za-z0-9_-]{1,128}$/.test(id)) return undefined
+        const client = await findStoredClient(db, id)
+        return client?.disabledAt ? undefined : client
+      }),
+    api: (identifier) => remember(apis, identifier, () => findApi(db, identifier)),
+    forget() {
+      clients.clear()
+      apis.clear()
+    },
+  }
+}

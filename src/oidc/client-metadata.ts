@@ -1,0 +1,28 @@
+/** A stored client in the engine's words: RFC 7591 names, and the few settings of ours that travel along. */
+import type { Configuration } from 'oidc-provider'
+import type { StoredClient } from '../clients/clients.ts'
+import type { Payload } from './records.ts'
+
+const extras = ['first_party', 'pkce_required', 'ignores_unknown_resource', 'apis']
+
+/** Only our own storage gives these; a client that registers itself cannot. */
+export const clientExtras: NonNullable<Configuration['extraClientMetadata']> = {
+  properties: extras,
+}
+
+/** Stands where the engine wants a secret; what is compared are hashes (provider.ts). */
+const unusableSecret = 'kept-as-a-hash-and-never-compared'
+
+export function clientMetadata(client: StoredClient): Payload {
+  const confidential = client.metadata.token_endpoint_auth_method !== 'none'
+  return {
+    ...client.metadata,
+    client_id: client.id,
+    client_name: client.name,
+    ...(confidential ? { client_secret: unusableSecret } : {}),
+    first_party: client.firstParty,
+    pkce_required: client.pkceRequired,
+    ignores_unknown_resource: client.ignoresUnknownResource,
+    apis: client.apis,
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * The way of one authorization request through our pages. A flow belongs to the browser that began it: its id
+ * stands in the path, and the same value must come in the cookie bound to that path. What a page has proven
+ * is written here by one guarded statement, and the engine reads it when the browser comes back.
+ */
+import { sha256 } from '../crypto.ts'
+import type { Row } from '../sessions/artefacts.ts'
+import { type Queryable, read } from '../sessions/reads.ts'
+import type { Wanted } from './consent.ts'
+
+export type Parameters = Record<string, string | undefined> & { resource?: string | string[] }
+
+/** What this flow has done so far on our side; whose account it is follows from the registration alone. */
+export type Progress = { registrationId?: string }
+
+export type Flow = {
+  id: string
+  clientId: string
+  parameters: Parameters
+  prompt: { name: string; reasons: string[]; details: Record<string, unknown> }
+  /** The session the flow began in, or that an earlier step of it signed in. */
+  sessionUid: string | undefined
+  /** The signed-in person, where there is one. */
+  account: Row | undefined
+  consent: Row | undefined
+  progress: Progress
+  /** Results of earlier steps of the same request, in the engine's words. */
+  earlier: Record<string, unknown>
+  /** Where the browser goes when a step is done. */
+  returnTo: string
+}
+
+/** Why a page of a flow cannot be shown, with what it takes to begin the same request again. */
+export type LostFlow = {
+  reason: 'expired' | 'lost-cookie' | 'already-done'
+  restart?: { clientId: string; href: string }
+}
+
+export type OpenedFlow = { ok: true; flow: Flow } | ({ ok: false } & LostFlow)
+
+/** How long a flow that is over can be begun again from its pages. */
+const restartHours = 24
+
+/** `cookie` is what came in the flow's cookie, `sessionId` in the session's. One statement. */
+export async function openFlow(
+  db: Queryable,
+  presented: { flowId: string; cookie: string | undefined; sessionId: string | undefined },
+): Promise<OpenedFlow> {
+  const { flowId, cookie, sessionId } = presented
+  const found = await read(db, 'request', [
+    sessionId ? sha256(sessionId) : null,
+    null,
+    sha256(flowId),
+  ])
+  const row = found.interaction
+  if (!row) return { ok: false, reason: 'expired' }
+  const restart = restartOf(row)
+  const lost = (reason: LostFlow['reason']): OpenedFlow => ({
+    ok: false,
+    reason,
+    ...(restart ? { restart } : {}),
+  })
+  if (row.consumed_at !== null) return lost('already-done')
+  if ((row.expires_at as Date).getTime() <= Date.now()) return lost('expired')
+  if (cookie !== flowId) return lost('lost-cookie')
+  const session = found.session
+  // The session changed hands since the flow began: what is on the page may be another person's.
+  if (row.session_uid !== null && row.session_uid !== session?.uid) return lost('expired')
+  return { ok: true, flow: toFlow(flowId, row, found.account, found.consent, session) }
+}
+
+type Rest = {
+  params: Parameters
+  prompt: { name: string; reasons?: string[]; details?: Record<string, unknown> }
+  lastSubmission?: Record<string, unknown>
+  returnTo: string
+}
+
+function toFlow(
+  id: string,
+  row: Row,
+  account: Row | undefined,
+  consent: Row | undefined,
+  session: Row | undefined,
+): Flow {
+  const rest = row.rest as Rest
+  return {
+    id,
+    clientId: row.client_id as string,
+    parameters: rest.params,
+    prompt: { reasons: [], details: {}, ...rest.prompt },
+    sessionUid: session?.uid as string | undefined,
+    account,
+    consent,
+    progress: row.progress as Progress,
+    earlier: rest.lastSubmission ?? {},
+    returnTo: rest.returnTo,
+  }
+}
+
+/** The same request from its beginning. Its redirect URI was checked before the flow began. */
+function restartOf(row: Row): LostFlow['restart'] {
+  const age = Date.now() - (row.created_at as Date).getTime()
+  if (age > restartHours * 3_600_000 || row.client_id === null) return undefined
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries((row.rest as Rest).params)) {
+    for (const item of [value].flat()) {
+      if (typeof item === 'string') query.append(name, item)
+    }
+  }
+  return { clientId: row.client_id as string, href: `/oauth2/authorize?${query}` }
+}
+
+/** What begins the request of a flow again; undefined when it is unknown or too old. */
+export async function findRestart(db: Queryable, flowId: string): Promise<LostFlow['restart']> {
+  const { interaction } = await read(db, 'request', [null, null, sha256(flowId)])
+  return interaction && restartOf(interaction)
+}
+
+/**
+ * The person has proven who they are. Whoever was signed in before as somebody else is signed out by the same
+ * statement, so that no token of one person ever comes from the other's session. False when the flow is over.
+ */
+export function finishSignIn(
+  db: Queryable,
+  flow: Flow,
+  login: { accountId: string; acr: string; amr: string[] },
+): Promise<boolean> {
+  const ts = Math.floor(Date.now() / 1000)
+  const result = { ...flow.earlier, login: { ...login, ts } }
+  const other = flow.account !== undefined && flow.account.id !== login.accountId
+  return finish(db, flow, result, other ? flow.sessionUid : undefined)
+}
+
+/** The person goes on with the account that is signed in. */
+export function finishSelection(db: Queryable, flow: Flow): Promise<boolean> {
+  return finish(db, flow, { ...flow.earlier, select_account: {} })
+}
+
+/** The person refused, in OAuth's words; the app is told. */
+export function finishWithError(db: Queryable, flow: Flow, error: string): Promise<boolean> {
+  return finish(db, flow, {
+    error,
+    error_description: 'the person chose not to continue',
+  })
+}
+
+/** Remembers what the person allowed, beside what they had allowed before. */
+export async function finishConsent(db: Queryable, flow: Flow, allowed: Wanted): Promise<boolean> {
+  const result = { ...flow.earlier, consent: {} }
+  const { rows } = await db.query<{ ok: boolean }>({
+    name: 'finish_consent',
+    text: `with done as (${finishing}),
+      kept as (
+        insert into consents (account_id, client_id, scopes, claims, resources)
+        select $4::uuid, $5::text, $6::text[], $7::text[], $8::jsonb where exists (select from done)
+        on conflict (account_id, client_id) do update set
+          scopes = array(select distinct unnest(consents.scopes || excluded.scopes)),
+          claims = array(select distinct unnest(consents.claims || excluded.claims)),
+          resources = consents.resources || excluded.resources,
+          updated_at = now()
+        returning 1)
+      select exists (select from done) as ok`,
+    values: [
+      sha256(flow.id),
+      JSON.stringify(result),
+      null,
+      flow.account?.id,
+      flow.clientId,
+      allowed.scopes,
+      allowed.claims,
+      JSON.stringify(mergedResources(flow.consent, allowed)),
+    ],
+  })
+  return rows[0]?.ok === true
+}
+
+function mergedResources(consent: Row | undefined, allowed: Wanted): Record<string, string> {
+  const before = (consent?.resources ?? {}) as Record<string, string>
+  return Object.fromEntries(
+    Object.entries(allowed.resources).map(([identifier, scopes]) => {
+      const known = (before[identifier] ?? '').split(' ').filter((scope) => scope !== '')
+      return [identifier, [...new Set([...known, ...scopes])].join(' ')]
+    }),
+  )
+}
+
+/** Keeps which registration this flow has begun. */
+export async function saveProgress(db: Queryable, flow: Flow, progress: Progress): Promise<void> {
+  await db.query({
+    name: 'save_progress',
+    text: `update interactions set progress = $2
+      where id_hash = $1 and consumed_at is null and expires_at > now()`,
+    values: [sha256(flow.id), JSON.stringify(progress)],
+  })
+}
+
+/** $1 flow, $2 result, $3 the session that ends because somebody else signed in. */
+const finishing = `update interactions set result = $2::jsonb,
+    login_account_id = ($2::jsonb -> 'login' ->> 'accountId')::uuid,
+    session_uid = case when $3::text is null then session_uid end,
+    rest = case when $3::text is null then rest else rest - 'session' end
+  where id_hash = $1 and consumed_at is null and expires_at > now() returning 1`
+
+async function finish(
+  db: Queryable,
+  flow: Flow,
+  result: Record<string, unknown>,
+  endedSession: string | undefined = undefined,
+): Promise<boolean> {
+  const { rows } = await db.query<{ ok: boolean }>({
+    name: 'finish_step',
+    text: `with done as (${finishing}),
+      ended as (delete from sessions where uid = $3 and exists (select from done) returning 1),
+      ended_grants as (delete from grants
+        where session_uid = $3 and not offline and exists (select from done) returning 1)
+      select exists (select from done) as ok`,
+    values: [sha256(flow.id), JSON.stringify(result), endedSession ?? null],
+  })
+  return rows[0]?.ok === true
+}

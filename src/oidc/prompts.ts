@@ -1,0 +1,27 @@
+/** When a person is asked something, in order: who are you, which account, may this app know you. */
+import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+
+const { Check, Prompt, base } = interactionPolicy
+
+/** The engine's policy with account selection, and without asking twice for our own native apps. */
+export function createPrompts() {
+  const prompts = base()
+  prompts.add(new Prompt({ name: 'select_account', requestable: true }), 0)
+
+  // A native app cannot prove who it is, so people confirm it each time (RFC 8252 §8.6); ours are known.
+  const consent = prompts.get('consent')
+  const native = consent?.checks.get('native_client_prompt')
+  if (consent && native) {
+    consent.checks.remove('native_client_prompt')
+    consent.checks.add(
+      new Check(native.reason, native.description, native.error ?? 'interaction_required', (ctx) =>
+        isFirstParty(ctx) ? Check.NO_NEED_TO_PROMPT : native.check(ctx),
+      ),
+    )
+  }
+  return prompts
+}
+
+function isFirstParty(ctx: KoaContextWithOIDC): boolean {
+  return ctx.oidc.client?.first_party === true
+}

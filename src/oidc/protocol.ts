@@ -1,0 +1,209 @@
+/**
+ * The door for apps: every request to the protocol's addresses runs in one unit of work, which is flushed
+ * before the answer leaves. What the engine refused, 4xx included, is kept; a fault discards everything.
+ */
+import type { Context, Middleware, Next } from 'koa'
+import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { Config } from '../config.ts'
+import { unavailability } from '../database/errors.ts'
+import { AppError } from '../errors.ts'
+import type { Queryable } from '../sessions/reads.ts'
+import { cookieNames } from './cookies.ts'
+import { createDocument, type Document, sendDocument } from './documents.ts'
+import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
+import type { ProtocolPages } from './protocol-pages.ts'
+import { settledId } from './session-adapter.ts'
+import { createUnitOfWork, flushUnitOfWork, type Lost, runInUnitOfWork } from './unit-of-work.ts'
+
+/** One engine with its keys; replaced as a whole when keys change. */
+export type Engine = {
+  provider: Provider
+  keySet: Document
+  /** Filled by the first request for it. */
+  discovery?: Document
+  introspectStructured(ctx: KoaContextWithOIDC): Promise<void>
+}
+
+export type ProtocolOptions = {
+  config: Pick<Config, 'issuer' | 'jwksMaxAgeSeconds'>
+  pool: Queryable
+  engine(): Engine
+  pages: ProtocolPages
+  /** A code or refresh token came twice: what hung on the grant has ended. */
+  onReplay(ctx: KoaContextWithOIDC, what: 'code' | 'refresh_token', grantId: string): Promise<void>
+  /** The person signed out; `session` is what it held. */
+  onSessionEnded(ctx: KoaContextWithOIDC, session: EndedSession): Promise<void>
+  /** The fields of a urlencoded body, with the limits of our forms. */
+  readForm(ctx: Context): Promise<[string, string][]>
+}
+
+/** What a session held when it ended. */
+export type EndedSession = {
+  accountId: string | undefined
+  clientIds: string[]
+  askedBy?: string | undefined
+}
+
+const discoveryPaths = new Set([
+  '/.well-known/openid-configuration',
+  '/.well-known/oauth-authorization-server',
+])
+const postable = new Set(['/oauth2/authorize', '/oauth2/logout'])
+const discoveryMaxAgeSeconds = 300
+
+export function createProtocol(options: ProtocolOptions): Middleware {
+  const names = cookieNames(options.config.issuer)
+
+  return async function protocol(ctx: Context, next: Next) {
+    const { path, method } = ctx
+    if (discoveryPaths.has(path) && isRead(method)) return discovery(ctx)
+    if (!path.startsWith('/oauth2/')) return next()
+    if (path === '/oauth2/jwks' && isRead(method)) return sendDocument(ctx, options.engine().keySet)
+    if (postable.has(path)) {
+      if (method === 'POST') return toGet(ctx)
+      if (ctx.query[postedParameter] !== undefined) await expandPosted(ctx)
+    }
+    await inUnitOfWork(ctx, next)
+  }
+
+  async function discovery(ctx: Context): Promise<void> {
+    const engine = options.engine()
+    if (!engine.discovery) {
+      await dispatch(engine.provider, ctx)
+      engine.discovery = createDocument(ctx.body, discoveryMaxAgeSeconds)
+    }
+    sendDocument(ctx, engine.discovery)
+  }
+
+  async function toGet(ctx: Context): Promise<void> {
+    const reference = await keepPosted(options.pool, ctx.path, await options.readForm(ctx))
+    ctx.status = 303
+    ctx.redirect(`${ctx.path}?${postedParameter}=${reference}`)
+  }
+
+  async function expandPosted(ctx: Context): Promise<void> {
+    const reference = String(ctx.query[postedParameter])
+    const parameters = await findPosted(options.pool, ctx.path, reference)
+    if (!parameters) throw new AppError('request_expired', 400)
+    ctx.querystring = new URLSearchParams(parameters).toString()
+  }
+
+  async function inUnitOfWork(ctx: Context, next: Next): Promise<void> {
+    const engine = options.engine()
+    const unit = createUnitOfWork(ctx.path.slice('/oauth2/'.length), presented(ctx))
+    await runInUnitOfWork(unit, async () => {
+      await dispatch(engine.provider, ctx, next)
+      const oidcCtx = ctx as unknown as KoaContextWithOIDC
+      await engine.introspectStructured(oidcCtx)
+      if (ctx.status >= 500) throw fault(ctx)
+      let settled: ReturnType<typeof settledId>
+      try {
+        const { lost, session } = await flushUnitOfWork(options.pool, unit)
+        if (lost) return await answerLost(oidcCtx, lost, unit.boundTo?.grantId)
+        settled = settledId(unit, session)
+      } catch (error) {
+        ctx.state.fault = error
+        throw fault(ctx)
+      }
+      if (settled) settleCookie(ctx, names.session, settled)
+      if (ctx.state.endedSession) await options.onSessionEnded(oidcCtx, ctx.state.endedSession)
+      widenFlowCookie(ctx, names.interaction)
+      const replayed = ctx.state.replayed as 'code' | 'refresh_token' | undefined
+      if (replayed && unit.boundTo) await options.onReplay(oidcCtx, replayed, unit.boundTo.grantId)
+    })
+  }
+
+  function presented(ctx: Context) {
+    const sessionId = ctx.cookies.get(names.session, { signed: false })
+    const interactionId = ctx.path.startsWith('/oauth2/authorize/')
+      ? ctx.cookies.get(names.resume, { signed: false })
+      : undefined
+    const clientId = ctx.query.client_id
+    return {
+      ...(sessionId ? { sessionId } : {}),
+      ...(interactionId ? { interactionId } : {}),
+      ...(typeof clientId === 'string' ? { clientId } : {}),
+    }
+  }
+
+  /** Somebody was faster: the answer that the engine prepared is replaced, and nothing of it was written. */
+  async function answerLost(
+    ctx: KoaContextWithOIDC,
+    lost: Lost,
+    grantId: string | undefined,
+  ): Promise<void> {
+    ctx.remove('Set-Cookie')
+    ctx.remove('Location')
+    if (lost === 'interactions') return options.pages.renderAlreadyDone(ctx)
+    if (lost === 'pushed_authorization_requests') {
+      const out = {
+        error: 'invalid_request_uri',
+        error_description: 'request_uri was already used',
+      }
+      ctx.status = 400
+      return options.pages.renderError(ctx, out, new Error(out.error))
+    }
+    if (grantId && (lost === 'authorization_codes' || lost === 'refresh_tokens')) {
+      await options.pool.query({ text: 'delete from grants where id = $1', values: [grantId] })
+      await options.onReplay(ctx, lost === 'refresh_tokens' ? 'refresh_token' : 'code', grantId)
+    }
+    ctx.status = 400
+    ctx.body = { error: 'invalid_grant', error_description: 'grant request is invalid' }
+  }
+}
+
+/** The engine's middleware on our context, so that faults, logs and headers stay ours. */
+async function dispatch(provider: Provider, ctx: Context, next?: Next): Promise<void> {
+  let run = composed.get(provider)
+  if (!run) {
+    run = (provider as unknown as Composer).compose(provider.middleware)
+    composed.set(provider, run)
+  }
+  await run(ctx as Parameters<Middleware>[0], next ?? (async () => {}))
+}
+/** Koa's own, which its types leave out. */
+type Composer = { compose(middleware: unknown): Middleware }
+
+const composed = new WeakMap<Provider, Middleware>()
+
+const isRead = (method: string) => method === 'GET' || method === 'HEAD'
+
+/** `ctx.state.fault` is what the engine met; it answers apps in OAuth's words and people with a page. */
+function fault(ctx: Context): AppError {
+  const cause: unknown = ctx.state.fault
+  if (cause instanceof AppError) return cause
+  const away = unavailability(cause) !== undefined
+  return new AppError(away ? 'unavailable' : 'internal', away ? 503 : 500, {
+    cause,
+    ...(away ? { retryAfterSeconds: 2 } : {}),
+  })
+}
+
+/** The flow's cookie is for all pages of the flow, whichever of them comes first. */
+function widenFlowCookie(ctx: Context, name: string): void {
+  const header = ctx.res.getHeader('Set-Cookie')
+  if (!Array.isArray(header)) return
+  const widened = header.map((cookie) =>
+    cookie.startsWith(`${name}=`)
+      ? cookie.replace(/(path=\/sign-in\/[^/;]+)\/[^;]*/i, '$1')
+      : cookie,
+  )
+  ctx.res.setHeader('Set-Cookie', widened)
+}
+
+function settleCookie(
+  ctx: Context,
+  name: string,
+  { set, settled }: { set: string; settled: string | null },
+): void {
+  const header = ctx.res.getHeader('Set-Cookie')
+  const cookies = Array.isArray(header) ? header : header === undefined ? [] : [String(header)]
+  const prefix = `${name}=${set}`
+  const kept = cookies
+    .filter((cookie) => settled !== null || !cookie.startsWith(prefix))
+    .map((cookie) =>
+      cookie.startsWith(prefix) ? `${name}=${settled}${cookie.slice(prefix.length)}` : cookie,
+    )
+  if (kept.length === 0) ctx.remove('Set-Cookie')
+  else ctx.res.setHeader('Set-Cookie', kept)
+}

@@ -1,0 +1,37 @@
+/** APIs (RFC 8707): which tokens they take, and who may ask for them. */
+import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import type { ClientCache } from './client-cache.ts'
+
+type AllowedApi = { identifier: string; scopes: string[]; tokenLifetimeSeconds: number }
+
+/** The engine's `resourceIndicators`. Throws `invalid_target` for an API that is not the client's. */
+export function resourceIndicators(clients: ClientCache) {
+  return {
+    enabled: true,
+    /** Several may be consented to at once; a token is for one, so the request names it. */
+    defaultResource: async (
+      _ctx: KoaContextWithOIDC,
+      _client: Client,
+      oneOf?: readonly string[] | undefined,
+    ) => (oneOf?.length === 1 ? oneOf[0] : oneOf) as string | undefined,
+    /** A refresh or redemption that names no API gets the token that userinfo takes. */
+    useGrantedResource: async (): Promise<boolean> => false,
+    getResourceServerInfo: async (_ctx: KoaContextWithOIDC, identifier: string, client: Client) => {
+      const allowed = allowedApis(client).find((api) => api.identifier === identifier)
+      if (!allowed || !(await clients.api(identifier))) {
+        throw new errors.InvalidTarget('this client may not use the resource, or it does not exist')
+      }
+      return {
+        scope: allowed.scopes.join(' '),
+        audience: identifier,
+        accessTokenFormat: 'jwt' as const,
+        accessTokenTTL: allowed.tokenLifetimeSeconds,
+        jwt: { sign: { alg: 'ES256' as const } },
+      }
+    },
+  }
+}
+
+export function allowedApis(client: Client): AllowedApi[] {
+  return (client.apis ?? []) as AllowedApi[]
+}

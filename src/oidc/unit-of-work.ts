@@ -1,0 +1,123 @@
+/**
+ * One request, one unit of work: what was read is kept and not read again, what is to be written waits and
+ * goes out as one statement before the response leaves. The store covers the engine's routes; our own
+ * pages read and write for themselves (interactions.ts) with the same statements.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { sha256 } from '../crypto.ts'
+import { type Found, type Queryable, read } from '../sessions/reads.ts'
+import { type Flushed, flush, type Write } from '../sessions/writes.ts'
+import type { Payload } from './records.ts'
+
+/** What had been spent already, when a guard did not hold. */
+export type Lost = Extract<Write, { kind: 'spend' }>['from']
+
+export type UnitOfWork = {
+  /** What the request presented, known before the engine asks; each a key of the joined read. */
+  presented: { sessionId?: string; clientId?: string; interactionId?: string }
+  /** `token` and so on: the last part of the path. */
+  endpoint: string
+  /** The rows of the one joined read, whichever came first. */
+  found?: Promise<Found>
+  /** Payloads by `Model:id`; undefined = looked for and absent. */
+  known: Map<string, Promise<Payload | undefined>>
+  /** By `Model:id`, so that a later save of the same thing replaces the earlier one. */
+  writes: Map<string, Write>
+  session?: LoadedSession
+  /** The client and grant of the token in hand. */
+  boundTo?: { clientId: string; grantId: string }
+  retriedRefresh?: boolean
+}
+
+/** The session as this request found it. */
+export type LoadedSession = {
+  uid: string
+  /** As the cookie had it. */
+  presentedId: string
+  /** As the row has it: another one when the cookie held the id before a change. */
+  currentId: string
+  /** The id the engine gave it in this request. */
+  nextId?: string
+  authorizations: Record<string, Record<string, unknown>>
+  /** Everything but its times, to tell whether a save changes anything. */
+  snapshot: string
+  /** Seconds since 1970. */
+  expiresAt: number
+}
+
+const storage = new AsyncLocalStorage<UnitOfWork>()
+
+/** Throws outside a request of ours: nothing may read or write the artefacts unseen. */
+export function unitOfWork(): UnitOfWork {
+  const unit = storage.getStore()
+  if (!unit) throw new Error('the adapter was used outside a unit of work')
+  return unit
+}
+
+export function createUnitOfWork(
+  endpoint: string,
+  presented: UnitOfWork['presented'] = {},
+): UnitOfWork {
+  return { presented, endpoint, known: new Map(), writes: new Map() }
+}
+
+export function runInUnitOfWork<T>(unit: UnitOfWork, work: () => Promise<T>): Promise<T> {
+  return storage.run(unit, work)
+}
+
+/** Loads `key` at most once per request. */
+export function once(
+  unit: UnitOfWork,
+  key: string,
+  load: () => Promise<Payload | undefined>,
+): Promise<Payload | undefined> {
+  let payload = unit.known.get(key)
+  if (!payload) {
+    payload = load()
+    unit.known.set(key, payload)
+  }
+  return payload
+}
+
+/** Session, interaction, account, consent and grant of this request, in one statement. */
+export function joinedRead(db: Queryable, unit: UnitOfWork): Promise<Found> {
+  const { sessionId, clientId, interactionId } = unit.presented
+  unit.found ??= read(db, 'request', [
+    sessionId ? sha256(sessionId) : null,
+    clientId ?? null,
+    interactionId ? sha256(interactionId) : null,
+  ])
+  return unit.found
+}
+
+/** PostgreSQL's serialization failure and deadlock: nothing was written, so the same statement may run again. */
+const retryable = new Set(['40001', '40P01'])
+const attempts = 3
+
+/** Writes everything that waits. `lost` names what was spent before us; then nothing was written. */
+export async function flushUnitOfWork(
+  db: Queryable,
+  unit: UnitOfWork,
+): Promise<{ lost?: Lost; session?: Flushed['session'] }> {
+  const writes = [...unit.writes.values()]
+  unit.writes.clear()
+  if (writes.length === 0) return {}
+  const flushed = await withRetry(() => flush(db, writes))
+  if (!flushed.ok) {
+    const spent = writes.find((write) => write.kind === 'spend')
+    return spent ? { lost: spent.from } : {}
+  }
+  return flushed.session ? { session: flushed.session } : {}
+}
+
+async function withRetry<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (attempt === attempts || !retryable.has((error as { code?: string }).code ?? ''))
+        throw error
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * attempt))
+    }
+  }
+}

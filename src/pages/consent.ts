@@ -1,0 +1,90 @@
+/** What an app will see, in words and with the person's own values, and their yes or no. */
+import type { Context } from 'koa'
+import { record } from '../audit/audit.ts'
+import { standardScopes } from '../oidc/claims.ts'
+import type { Wanted } from '../oidc/consent.ts'
+import { type Flow, finishConsent, finishWithError } from '../oidc/interactions.ts'
+import type { ConsentItem } from '../views/page-data.ts'
+import { draw, type PagesDeps, seeOther } from './context.ts'
+import { appOfFlow, assertFinished, formOf, pathOf } from './flow.ts'
+
+export function consentPages(deps: PagesDeps) {
+  return { show, submit }
+
+  async function show(ctx: Context, flow: Flow): Promise<void> {
+    const app = await appOfFlow(deps, flow)
+    draw(ctx, deps, 'consent', {
+      action: pathOf(flow.id, 'consent'),
+      app: app ?? { name: flow.clientId },
+      username: String(flow.account?.username),
+      switchHref: pathOf(flow.id, 'select-account'),
+      items: await itemsOf(flow, await wantedBy(flow)),
+    })
+  }
+
+  async function submit(ctx: Context, flow: Flow): Promise<void> {
+    const allowed = formOf(ctx).decision === 'allow'
+    const { pool, db } = deps.database
+    const wanted = await wantedBy(flow)
+    assertFinished(
+      allowed
+        ? await finishConsent(pool, flow, wanted)
+        : await finishWithError(pool, flow, 'access_denied'),
+    )
+    const accountId = String(flow.account?.id)
+    await record(db, {
+      type: allowed ? 'consent.given' : 'consent.refused',
+      actor: { kind: 'person', id: accountId },
+      accountId,
+      clientId: flow.clientId,
+      origin: ctx.state.origin,
+      detail: { scopes: wanted.scopes, claims: wanted.claims, resources: wanted.resources },
+    })
+    seeOther(ctx, flow.returnTo)
+  }
+
+  /** What was asked for when the flow began; nothing that a form sends can add to it. */
+  async function wantedBy(flow: Flow): Promise<Wanted> {
+    const asked = (flow.parameters.scope ?? '').split(' ').filter((scope) => scope !== '')
+    const client = await deps.clients.client(flow.clientId)
+    const resources = [flow.parameters.resource ?? []].flat().map((identifier) => {
+      const api = client?.apis.find((allowed) => allowed.identifier === identifier)
+      return [identifier, asked.filter((scope) => api?.scopes.includes(scope))] as const
+    })
+    return {
+      scopes: asked.filter((scope) => standardScopes.includes(scope)),
+      claims: (flow.prompt.details.missingOIDCClaims as string[] | undefined) ?? [],
+      resources: Object.fromEntries(resources),
+    }
+  }
+
+  async function itemsOf(flow: Flow, wanted: Wanted): Promise<ConsentItem[]> {
+    const { account } = flow
+    const items: ConsentItem[] = []
+    const wants = (scope: string, ...claims: string[]) =>
+      wanted.scopes.includes(scope) || claims.some((claim) => wanted.claims.includes(claim))
+    if (wants('profile', 'name', 'given_name', 'family_name', 'preferred_username', 'picture')) {
+      items.push({
+        kind: 'profile',
+        username: String(account?.username),
+        name: String(account?.name),
+      })
+    }
+    if (wants('email', 'email', 'email_verified')) {
+      items.push({ kind: 'email', email: String(account?.email), verified: true })
+    }
+    if (wants('groups', 'groups')) {
+      items.push({ kind: 'groups', groups: (account?.roles as string[] | undefined) ?? [] })
+    }
+    for (const [identifier, scopes] of Object.entries(wanted.resources)) {
+      const api = await deps.clients.api(identifier)
+      items.push({
+        kind: 'api',
+        api: api?.name ?? identifier,
+        scopes: scopes.map((scope) => ({ scope })),
+      })
+    }
+    if (wants('offline_access')) items.push({ kind: 'offline' })
+    return items.length > 0 ? items : [{ kind: 'identifier' }]
+  }
+}

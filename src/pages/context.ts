@@ -1,0 +1,67 @@
+/** What every page is given, and the two ways to answer: a page, or the way to another. */
+import type { Context } from 'koa'
+import type { Config } from '../config.ts'
+import type { Hasher } from '../credentials/password-hasher.ts'
+import type { Keyring } from '../crypto.ts'
+import type { Database } from '../database/connection.ts'
+import type { Csrf } from '../http/csrf.ts'
+import type { KnownDevices } from '../http/known-device.ts'
+import type { Limits } from '../http/limits.ts'
+import { languageLinks } from '../http/locale.ts'
+import type { SignInResult } from '../http/metrics.ts'
+import type { SignInLimits } from '../http/sign-in-limits.ts'
+import type { ClientCache } from '../oidc/client-cache.ts'
+import type { RegistrationDeps } from '../registration/deps.ts'
+import type { PageData, Views } from '../views.ts'
+
+export type PagesDeps = {
+  config: Config
+  database: Pick<Database, 'db' | 'pool'>
+  keyring: Keyring
+  hasher: Hasher
+  views: Views
+  csrf: Csrf
+  limits: Limits
+  signInLimits: SignInLimits
+  knownDevices: KnownDevices
+  clients: ClientCache
+  registration: RegistrationDeps
+  /** Counted for the metrics. */
+  onSignIn(result: SignInResult): void
+}
+
+/** Links of the footer come by themselves, and so does the csrf field where a page has a form. */
+type Given<N extends keyof PageData> = Omit<PageData[N], 'languageLinks' | 'csrf'>
+
+/** Draws a page; `status` is 200 unless the page says that something was refused. */
+export function draw<N extends keyof PageData>(
+  ctx: Context,
+  deps: Pick<PagesDeps, 'views' | 'csrf'>,
+  name: N,
+  data: Given<N>,
+  status = 200,
+): void {
+  const { locale, nonce } = ctx.state
+  const whole = { ...data, languageLinks: languageLinks(ctx), csrf: deps.csrf.token(ctx) }
+  ctx.status = status
+  ctx.type = 'html'
+  ctx.body = deps.views.page(name, whole as unknown as PageData[N], { locale, nonce })
+}
+
+/** After a POST: the browser goes on by GET, so that reloading sends nothing twice. */
+export function seeOther(ctx: Context, location: string): void {
+  ctx.status = 303
+  ctx.redirect(location)
+}
+
+/** The app as its pages name it; `host` is where it sends people back to. */
+export async function appOf(
+  clients: ClientCache,
+  clientId: string,
+  redirectUri: string | undefined,
+): Promise<{ name: string; host?: string } | undefined> {
+  const client = await clients.client(clientId)
+  if (!client) return undefined
+  const host = redirectUri ? URL.parse(redirectUri)?.host : undefined
+  return { name: client.name, ...(host ? { host } : {}) }
+}

@@ -1,0 +1,92 @@
+/**
+ * The pages of one authorization request. Each is opened the same way: the flow is read, its owner checked, and
+ * whoever asks for a page that is not this flow's next step is sent to the one that is. Pages finish their
+ * part and return; none picks its successor.
+ */
+import type { Context, Middleware } from 'koa'
+import { AppError } from '../errors.ts'
+import { localeOf } from '../http/locale.ts'
+import { cookieNames } from '../oidc/cookies.ts'
+import { type Flow, type LostFlow, openFlow } from '../oidc/interactions.ts'
+import { appOf, draw, type PagesDeps, seeOther } from './context.ts'
+
+export type Step = 'sign-in' | 'register' | 'verify-email' | 'select-account' | 'consent'
+
+/** What a person may do next in this flow, the first being where they are sent. */
+export function stepsOf(flow: Pick<Flow, 'prompt' | 'progress' | 'account'>): Step[] {
+  if (flow.prompt.name === 'select_account') return ['select-account', 'sign-in', 'register']
+  if (flow.prompt.name === 'consent' && flow.account) return ['consent', 'select-account']
+  if (flow.progress.registrationId) return ['verify-email', 'sign-in', 'register']
+  return ['sign-in', 'register']
+}
+
+export function pathOf(flowId: string, step: Step): string {
+  return step === 'sign-in' ? `/sign-in/${flowId}` : `/sign-in/${flowId}/${step}`
+}
+
+/** Where the engine sends the browser for a prompt. */
+export function firstPath(flowId: string, promptName: string): string {
+  if (promptName === 'consent') return pathOf(flowId, 'consent')
+  if (promptName === 'select_account') return pathOf(flowId, 'select-account')
+  return pathOf(flowId, 'sign-in')
+}
+
+type FlowPage = (ctx: Context, flow: Flow) => Promise<void> | void
+
+/** A route's handler for one step of a flow. */
+export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middleware {
+  const names = cookieNames(deps.config.issuer)
+  return async (ctx) => {
+    const { flow: flowId } = (ctx as unknown as { params: { flow: string } }).params
+    const opened = await openFlow(deps.database.pool, {
+      flowId,
+      cookie: ctx.cookies.get(names.interaction, { signed: false }),
+      sessionId: ctx.cookies.get(names.session, { signed: false }),
+    })
+    if (!opened.ok) return drawLost(ctx, deps, opened)
+    const { flow } = opened
+    ctx.state.clientId = flow.clientId
+    chooseLocale(ctx, flow)
+    const steps = stepsOf(flow)
+    if (!steps.includes(step)) return seeOther(ctx, pathOf(flow.id, steps[0] ?? 'sign-in'))
+    await page(ctx, flow)
+  }
+}
+
+/** The app's `ui_locales`, then the person's own choice; a click on the page's language stays above both. */
+function chooseLocale(ctx: Context, flow: Flow): void {
+  if (ctx.query.ui_locales !== undefined || ctx.state.localeWasChosen) return
+  const asked = localeOf(flow.parameters.ui_locales)
+  const own = localeOf((flow.account?.locale as string | null | undefined) ?? undefined)
+  ctx.state.locale = asked ?? own ?? ctx.state.locale
+}
+
+/** Never a dead end: the same request can be begun again, towards the redirect URI it was checked for. */
+export async function drawLost(ctx: Context, deps: PagesDeps, lost: LostFlow): Promise<void> {
+  const { restart, reason } = lost
+  const app = restart && (await appOf(deps.clients, restart.clientId, undefined))
+  draw(
+    ctx,
+    deps,
+    'resume',
+    {
+      reason,
+      signInHref: '/sign-in',
+      ...(app && restart ? { app, continueHref: restart.href } : {}),
+    },
+    reason === 'expired' ? 410 : 409,
+  )
+}
+
+export function appOfFlow(deps: PagesDeps, flow: Flow) {
+  return appOf(deps.clients, flow.clientId, flow.parameters.redirect_uri)
+}
+
+/** The flow ended between reading and writing: by another tab, or by a second click. */
+export function assertFinished(finished: boolean): void {
+  if (!finished) throw new AppError('flow_finished', 409)
+}
+
+export function formOf(ctx: Context): Record<string, string> {
+  return ctx.state.form ?? {}
+}

@@ -1,0 +1,180 @@
+/**
+ * The pages that the protocol asks for: errors that must not be redirected, signing out, and what ended then.
+ * An error page carries a short reference; what it stands for is kept a week for whoever runs the app.
+ */
+import { randomInt } from 'node:crypto'
+import type { Context } from 'koa'
+import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
+import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
+import { findRestart } from '../oidc/interactions.ts'
+import type { EndedSession } from '../oidc/protocol.ts'
+import type { ProtocolPages } from '../oidc/protocol-pages.ts'
+import type { EndedApp } from '../views/page-data.ts'
+import { draw, type PagesDeps } from './context.ts'
+import { drawLost, firstPath } from './flow.ts'
+
+export function protocolPages(deps: PagesDeps): ProtocolPages & {
+  /** Called when a session ended, before its page: remembers for a minute what ended with it. */
+  sessionEnded(ctx: KoaContextWithOIDC, session: EndedSession): Promise<void>
+} {
+  const secure = deps.config.issuer.startsWith('https:')
+  const endedCookie = hostCookieName('ended', secure)
+
+  return {
+    interactionPath: (interaction) => firstPath(interaction.uid, interaction.prompt.name),
+    renderError,
+    logoutSource,
+    postLogoutSuccessSource,
+    renderAlreadyDone: (ctx) => drawRestart(ctx, 'already-done'),
+    sessionEnded,
+  }
+
+  async function renderError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {
+    if (error.name === 'SessionNotFound') return drawRestart(ctx, lostReason(error))
+    // A fault of ours is drawn by http/faults.ts, which logs its cause.
+    if (out.error === 'server_error') {
+      ctx.status = 500
+      ctx.body = { error: out.error }
+      return
+    }
+    const reference = await keepRefusal(ctx, out, error)
+    const clientId = parameterOf(ctx, 'client_id')
+    const client = clientId && (await deps.clients.client(clientId))
+    draw(
+      ctx as unknown as Context,
+      deps,
+      'error',
+      {
+        reason: reasonOf(ctx, out, client !== undefined && client !== ''),
+        reference,
+        technical: { error: out.error, description: out.error_description },
+        ...(client ? { app: { name: client.name } } : {}),
+      },
+      ctx.status >= 400 ? ctx.status : 400,
+    )
+  }
+
+  async function drawRestart(
+    ctx: KoaContextWithOIDC,
+    reason: 'expired' | 'lost-cookie' | 'already-done',
+  ): Promise<void> {
+    const flowId = ctx.path.split('/').pop() ?? ''
+    const restart = await findRestart(deps.database.pool, flowId)
+    await drawLost(ctx as unknown as Context, deps, { reason, ...(restart ? { restart } : {}) })
+  }
+
+  async function logoutSource(ctx: KoaContextWithOIDC, form: string): Promise<void> {
+    const xsrf = /name="xsrf" value="([^"]+)"/.exec(form)?.[1] ?? ''
+    const client = ctx.oidc.client && (await deps.clients.client(ctx.oidc.client.clientId))
+    const { rows } = await deps.database.pool.query<{ username: string }>({
+      text: 'select username from accounts where id = $1',
+      values: [ctx.oidc.session?.accountId],
+    })
+    draw(ctx as unknown as Context, deps, 'sign-out', {
+      action: '/oauth2/logout/confirm',
+      xsrf,
+      username: rows[0]?.username,
+      ...(client ? { app: { name: client.name } } : {}),
+    })
+  }
+
+  async function sessionEnded(ctx: KoaContextWithOIDC, session: EndedSession): Promise<void> {
+    const ended = { ids: session.clientIds.slice(0, 20), asked: session.askedBy }
+    const sealed = deps.keyring.seal('ended', 'session', JSON.stringify(ended))
+    setCookie(ctx as unknown as Context, endedCookie, sealed.toString('base64url'), {
+      secure,
+      maxAgeSeconds: 60,
+    })
+  }
+
+  async function postLogoutSuccessSource(ctx: KoaContextWithOIDC): Promise<void> {
+    const context = ctx as unknown as Context
+    draw(context, deps, 'signed-out', { apps: await endedApps(context), signInHref: '/sign-in' })
+  }
+
+  /** The app that asked has signed the person out itself; the others cannot be told yet. */
+  async function endedApps(ctx: Context): Promise<EndedApp[]> {
+    const cookie = readCookie(ctx, endedCookie)
+    if (!cookie) return []
+    let ended: { ids: string[]; asked?: string }
+    try {
+      const opened = deps.keyring.open('ended', 'session', Buffer.from(cookie, 'base64url'))
+      ended = JSON.parse(opened.toString()) as typeof ended
+    } catch {
+      return []
+    }
+    const apps = await Promise.all(
+      ended.ids.map(async (id): Promise<EndedApp | undefined> => {
+        const client = await deps.clients.client(id)
+        return client && { name: client.name, state: id === ended.asked ? 'ended' : 'keeps' }
+      }),
+    )
+    return apps.filter((app) => app !== undefined)
+  }
+
+  /** Nothing secret: no parameter but the ones that were compared, and no person. */
+  async function keepRefusal(
+    ctx: KoaContextWithOIDC,
+    out: ErrorOut,
+    error: Error,
+  ): Promise<string> {
+    const reference = newReference()
+    const clientId = parameterOf(ctx, 'client_id')?.slice(0, 128) ?? null
+    const detail = {
+      description: out.error_description,
+      detail: (error as { error_detail?: string }).error_detail,
+      redirectUri: withoutQueryValues(parameterOf(ctx, 'redirect_uri')),
+      postLogoutRedirectUri: withoutQueryValues(parameterOf(ctx, 'post_logout_redirect_uri')),
+      requestId: ctx.state.requestId,
+    }
+    await deps.database.db
+      .insertInto('refusals')
+      .values({
+        reference,
+        endpoint: ctx.path.slice(0, 100),
+        clientId,
+        error: out.error,
+        detail: JSON.stringify(detail),
+      })
+      .execute()
+    return reference
+  }
+}
+
+/** Eight characters that nobody mixes up, in two groups: 40 bits. */
+function newReference(): string {
+  const alphabet = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
+  const characters = Array.from({ length: 8 }, () => alphabet[randomInt(alphabet.length)])
+  return `${characters.slice(0, 4).join('')}-${characters.slice(4).join('')}`
+}
+
+function lostReason(error: Error): 'expired' | 'lost-cookie' | 'already-done' {
+  const { error_detail: detail = '' } = error as { error_detail?: string }
+  if (detail.includes('expired') || error.message.includes('expired')) return 'lost-cookie'
+  return detail.includes('not found') ? 'already-done' : 'expired'
+}
+
+/** The phrase that says in words what was wrong, and so whose job it is. */
+function reasonOf(ctx: KoaContextWithOIDC, out: ErrorOut, isKnownClient: boolean): string {
+  const { error, error_description: description = '' } = out
+  if (description.includes('post_logout_redirect_uri')) return 'logout_redirect_mismatch'
+  if (error === 'invalid_client' || (parameterOf(ctx, 'client_id') && !isKnownClient)) {
+    return 'unknown_client'
+  }
+  if (error === 'invalid_redirect_uri') return 'redirect_uri_mismatch'
+  if (isKnownClient && !parameterOf(ctx, 'redirect_uri') && ctx.path.endsWith('/authorize')) {
+    return 'redirect_uri_missing'
+  }
+  if (error.startsWith('unsupported') || error === 'unauthorized_client') return 'unsupported'
+  return error === 'invalid_request' ? error : 'other'
+}
+
+function parameterOf(ctx: KoaContextWithOIDC, name: string): string | undefined {
+  const value = ctx.oidc?.params?.[name] ?? ctx.query[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** An address is compared by its characters; what a query carries may be somebody's secret. */
+function withoutQueryValues(uri: string | undefined): string | undefined {
+  return uri?.slice(0, 500).replace(/=[^&#]*/g, '=…')
+}

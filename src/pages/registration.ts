@@ -1,0 +1,185 @@
+/**
+ * Becoming a person here: the form and the proof of the mailbox. The same pages serve inside a flow, where the
+ * flow remembers the registration, and as doors of their own, where a cookie holds its secret handle.
+ */
+import type { Context } from 'koa'
+import { findAccount } from '../accounts/accounts.ts'
+import { AppError } from '../errors.ts'
+import { limitKeyAddress, networkOf } from '../http/client-address.ts'
+import { type Flow, saveProgress } from '../oidc/interactions.ts'
+import { begin } from '../registration/begin.ts'
+import type { RegistrationKey } from '../registration/deps.ts'
+import { newestHandle } from '../registration/handles.ts'
+import { changeAddress, resend } from '../registration/mails.ts'
+import { verifyCode } from '../registration/proofs.ts'
+import { type RegistrationView, read } from '../registration/read.ts'
+import type { PageError } from '../views/page-data.ts'
+import { draw, type PagesDeps, seeOther } from './context.ts'
+import { formOf } from './flow.ts'
+
+/** Where this registration stands: in a flow, or at the door. */
+export type Place = {
+  path(page: 'register' | 'verify-email' | 'sign-in'): string
+  app?: { name: string; host?: string } | undefined
+  flow?: Flow | undefined
+  /** The registration that this browser has begun here. */
+  key?: RegistrationKey | undefined
+  remember(key: RegistrationKey): Promise<void>
+  /** The mailbox is proven. */
+  finish(accountId: string): Promise<void>
+}
+
+export function registrationPages(deps: PagesDeps) {
+  const { registration } = deps
+  return { showForm, submitForm, showProof, submitProof }
+
+  function showForm(ctx: Context, place: Place): void {
+    drawForm(ctx, place, {})
+  }
+
+  async function submitForm(ctx: Context, place: Place): Promise<void> {
+    const { username = '', email = '', password = '', name = '' } = formOf(ctx)
+    const typed = { username, email, name }
+    const { address, origin, locale } = ctx.state
+    try {
+      await deps.limits.consume('registration-address', limitKeyAddress(address))
+      await deps.limits.consume('registration-network', networkOf(address))
+      const fields = { username, email, password, name: name || undefined, locale }
+      const begun = await begin(registration, fields, origin)
+      if (!begun.ok) {
+        const error = { code: 'invalid_request', fields: begun.errors }
+        return drawForm(ctx, place, { typed, error }, 422)
+      }
+      await place.remember(begun.key)
+      seeOther(ctx, place.path('verify-email'))
+    } catch (error) {
+      if (!(error instanceof AppError) || error.status >= 500) {
+        if (!(error instanceof AppError) || error.status !== 503) throw error
+      }
+      if (error.retryAfterSeconds) ctx.set('Retry-After', String(error.retryAfterSeconds))
+      drawForm(ctx, place, { typed, error }, error.status)
+    }
+  }
+
+  async function showProof(ctx: Context, place: Place): Promise<void> {
+    const view = place.key && (await read(deps.database.db, place.key))
+    if (!view) return seeOther(ctx, place.path('register'))
+    // Proven elsewhere, by the link: this tab goes on.
+    if (view.status === 'verified' && view.accountId) return place.finish(view.accountId)
+    drawProof(ctx, place, view, {})
+  }
+
+  async function submitProof(ctx: Context, place: Place): Promise<void> {
+    const { key } = place
+    if (!key) return seeOther(ctx, place.path('register'))
+    const { code = '', action, email } = formOf(ctx)
+    if (action === 'resend') return askAgain(ctx, place, key)
+    if (email !== undefined) return correctAddress(ctx, place, key, email)
+    const address = limitKeyAddress(ctx.state.address)
+    const refusal = await deps.limits
+      .consume('verification-address', address)
+      .then(() => verifyCode(registration, key, code, ctx.state.origin))
+      .catch((error: unknown) => {
+        if (error instanceof AppError && error.status === 429) return error
+        throw error
+      })
+    if ('ok' in refusal && refusal.ok) return place.finish(refusal.accountId)
+    const view = await read(deps.database.db, key)
+    if (!view) return seeOther(ctx, place.path('register'))
+    const error: PageError = refusal instanceof AppError ? refusal : { code: refusal.code }
+    drawProof(ctx, place, view, { error }, refusal instanceof AppError ? refusal.status : 422)
+  }
+
+  async function askAgain(ctx: Context, place: Place, key: RegistrationKey): Promise<void> {
+    await deps.limits.consume('resend-address', limitKeyAddress(ctx.state.address))
+    const answer = await resend(registration, key, ctx.state.origin)
+    const view = await read(deps.database.db, key)
+    if (!view || !answer.ok) return seeOther(ctx, place.path('register'))
+    drawProof(ctx, place, view, { resent: answer.sent })
+  }
+
+  async function correctAddress(
+    ctx: Context,
+    place: Place,
+    key: RegistrationKey,
+    email: string,
+  ): Promise<void> {
+    await deps.limits.consume('resend-address', limitKeyAddress(ctx.state.address))
+    const answer = await changeAddress(registration, key, email, ctx.state.origin)
+    const view = await read(deps.database.db, key)
+    if (!view) return seeOther(ctx, place.path('register'))
+    if (answer.ok) return seeOther(ctx, place.path('verify-email'))
+    const fields = 'errors' in answer ? { fields: answer.errors } : {}
+    drawProof(ctx, place, view, { error: { code: answer.code, ...fields } }, 422)
+  }
+
+  function drawForm(
+    ctx: Context,
+    place: Place,
+    given: { typed?: Record<'username' | 'email' | 'name', string>; error?: PageError },
+    status = 200,
+  ): void {
+    draw(
+      ctx,
+      deps,
+      'register',
+      {
+        ...given,
+        action: place.path('register'),
+        app: place.app,
+        passwordMinLength: deps.config.passwordMinLength,
+        signInHref: place.path('sign-in'),
+        closed: deps.config.registration !== 'open',
+      },
+      status,
+    )
+  }
+
+  function drawProof(
+    ctx: Context,
+    place: Place,
+    view: RegistrationView,
+    given: { error?: PageError; resent?: boolean },
+    status = 200,
+  ): void {
+    draw(
+      ctx,
+      deps,
+      'verify-email',
+      {
+        ...given,
+        action: place.path('verify-email'),
+        app: place.app,
+        maskedEmail: view.maskedEmail,
+        waitSeconds: view.waitSeconds,
+        changeHref: place.path('register'),
+        state: view.proof,
+      },
+      status,
+    )
+  }
+}
+
+/** In a flow the registration's id is enough: its handle follows from it, and the flow is the browser's own. */
+export function placeInFlow(
+  deps: PagesDeps,
+  flow: Flow,
+  app: Place['app'],
+  finish: (account: { id: string; passwordChangedAt: Date | null }) => Promise<void>,
+): Place {
+  const { registrationId } = flow.progress
+  return {
+    path: (page) => (page === 'sign-in' ? `/sign-in/${flow.id}` : `/sign-in/${flow.id}/${page}`),
+    app,
+    flow,
+    key: registrationId
+      ? { id: registrationId, handle: newestHandle(deps.keyring, registrationId) }
+      : undefined,
+    remember: ({ id }) => saveProgress(deps.database.pool, flow, { registrationId: id }),
+    async finish(accountId) {
+      const account = await findAccount(deps.database.db, accountId)
+      if (!account) throw new AppError('account_not_found', 404)
+      await finish(account)
+    },
+  }
+}

@@ -1,0 +1,89 @@
+/** Every page and its address, in one place. Each POST has been parsed and carries its proof against forgery. */
+import Router from '@koa/router'
+import type { Context, Middleware } from 'koa'
+import { AppError } from '../errors.ts'
+import { parseForm } from '../http/form-body.ts'
+import { listMailbox } from '../mail/mailbox.ts'
+import { consentPages } from './consent.ts'
+import { draw, type PagesDeps } from './context.ts'
+import { doors } from './doors.ts'
+import { appOfFlow, flowPage } from './flow.ts'
+import { type Place, placeInFlow, registrationPages } from './registration.ts'
+import { signIn, signInPages } from './sign-in.ts'
+
+export function pageRoutes(deps: PagesDeps): Router {
+  const router = new Router()
+  const form: Middleware[] = [parseForm, deps.csrf.require]
+
+  const signInPage = signInPages(deps)
+  const consent = consentPages(deps)
+  const registration = registrationPages(deps)
+  const door = doors(deps)
+
+  router.get('/sign-in/:flow', flowPage(deps, 'sign-in', signInPage.show))
+  router.post('/sign-in/:flow', ...form, flowPage(deps, 'sign-in', signInPage.submit))
+  router.get(
+    '/sign-in/:flow/select-account',
+    flowPage(deps, 'select-account', signInPage.showSelection),
+  )
+  router.post(
+    '/sign-in/:flow/select-account',
+    ...form,
+    flowPage(deps, 'select-account', signInPage.submitSelection),
+  )
+  router.get('/sign-in/:flow/consent', flowPage(deps, 'consent', consent.show))
+  router.post('/sign-in/:flow/consent', ...form, flowPage(deps, 'consent', consent.submit))
+
+  const inFlow = (page: 'register' | 'verify-email', handle: PlacePage): Middleware =>
+    flowPage(deps, page, async (ctx, flow) => {
+      const app = await appOfFlow(deps, flow)
+      const place = placeInFlow(deps, flow, app, (account) => signIn(ctx, deps, flow, account))
+      await handle(ctx, place)
+    })
+  router.get('/sign-in/:flow/register', inFlow('register', registration.showForm))
+  router.post('/sign-in/:flow/register', ...form, inFlow('register', registration.submitForm))
+  router.get('/sign-in/:flow/verify-email', inFlow('verify-email', registration.showProof))
+  router.post(
+    '/sign-in/:flow/verify-email',
+    ...form,
+    inFlow('verify-email', registration.submitProof),
+  )
+
+  router.get('/', door.home)
+  router.get('/sign-in', door.signIn)
+  router.get('/account', door.account)
+  router.post('/account/sign-out', ...form, door.signOut)
+  router.get('/register', (ctx) => registration.showForm(ctx, door.place(ctx)))
+  router.post('/register', ...form, (ctx) => registration.submitForm(ctx, door.place(ctx)))
+  router.get('/verify-email', async (ctx) => {
+    const token = tokenOf(ctx)
+    if (token) await door.showLink(ctx, token)
+    else await registration.showProof(ctx, door.place(ctx))
+  })
+  router.post('/verify-email', ...form, async (ctx) => {
+    const token = tokenOf(ctx)
+    if (token) await door.submitLink(ctx, token)
+    else await registration.submitProof(ctx, door.place(ctx))
+  })
+
+  if (!deps.config.smtpUrl) router.get('/dev/mailbox', (ctx) => mailbox(ctx, deps))
+  return router
+}
+
+type PlacePage = (ctx: Context, place: Place) => Promise<void> | void
+
+function tokenOf(ctx: Context): string | undefined {
+  const { token } = ctx.query
+  return typeof token === 'string' && token !== '' ? token : undefined
+}
+
+/** For whoever tries this out without a mail server; from this machine alone. */
+async function mailbox(ctx: Context, deps: PagesDeps): Promise<void> {
+  if (!ctx.state.fromLoopback || deps.config.production) throw new AppError('not_found', 404)
+  const mails = await listMailbox(deps.config.dataDir)
+  if (ctx.accepts('html', 'json') === 'json') {
+    ctx.body = mails
+    return
+  }
+  draw(ctx, deps, 'mailbox', { mails })
+}

@@ -1,0 +1,177 @@
+/** Username or email and password, on one page (`/sign-in/<flow>`), and which account to go on with. */
+import type { Context } from 'koa'
+import type { Account } from '../accounts/accounts.ts'
+import { findByIdentifier } from '../accounts/accounts.ts'
+import { canonicalEmail } from '../accounts/email.ts'
+import { record } from '../audit/audit.ts'
+import { normalizePassword } from '../credentials/password-rules.ts'
+import { AppError } from '../errors.ts'
+import { type Flow, finishSelection, finishSignIn, saveProgress } from '../oidc/interactions.ts'
+import { pendingFor } from '../registration/handles.ts'
+import type { PageError } from '../views/page-data.ts'
+import { draw, type PagesDeps, seeOther } from './context.ts'
+import { appOfFlow, assertFinished, formOf, pathOf } from './flow.ts'
+
+export function signInPages(deps: PagesDeps) {
+  return { show, submit, showSelection, submitSelection }
+
+  async function show(ctx: Context, flow: Flow): Promise<void> {
+    const hint = flow.parameters.login_hint?.slice(0, 254)
+    await drawSignIn(ctx, flow, { identifier: hint })
+  }
+
+  async function submit(ctx: Context, flow: Flow): Promise<void> {
+    const { identifier = '', password = '' } = formOf(ctx)
+    const refuse = (error: PageError, status: number) =>
+      drawSignIn(ctx, flow, { identifier, error }, status)
+    const account = await findByIdentifier(deps.database.db, identifier)
+    try {
+      const right = await checkPassword(ctx, { identifier, password, account })
+      if (!right || !account) {
+        deps.onSignIn('wrong_credentials')
+        return refuse({ code: 'wrong_credentials' }, 422)
+      }
+    } catch (error) {
+      if (!(error instanceof AppError) || ![429, 503].includes(error.status)) throw error
+      deps.onSignIn(error.status === 429 ? 'limited' : 'busy')
+      ctx.set('Retry-After', String(error.retryAfterSeconds ?? 1))
+      return refuse(error, error.status)
+    }
+    // Only who has just given the password learns this.
+    if (account.status === 'disabled') {
+      deps.onSignIn('not_active')
+      return refuse({ code: 'account_disabled' }, 403)
+    }
+    if (account.status === 'unverified') return continueRegistration(ctx, flow, account)
+    await signIn(ctx, deps, flow, account)
+  }
+
+  /** Counted before it is hashed; an unknown identifier costs the same work. */
+  async function checkPassword(
+    ctx: Context,
+    given: { identifier: string; password: string; account: Account | undefined },
+  ): Promise<boolean> {
+    const { account, password } = given
+    const attempt = await deps.signInLimits.begin({
+      identifier: account?.id ?? canonicalIdentifier(given.identifier),
+      address: ctx.state.address,
+      knownDevice: deps.knownDevices.find(ctx, account),
+    })
+    const text = normalizePassword(password) ?? ''
+    let right: boolean
+    try {
+      right = await deps.hasher.verify(account?.passwordHash ?? undefined, text, hungUp(ctx))
+    } catch (error) {
+      await attempt.withdraw()
+      throw error
+    }
+    if (right && account) {
+      await attempt.succeed()
+      await rehash(account, text)
+      return true
+    }
+    await record(deps.database.db, {
+      type: 'sign_in.refused',
+      accountId: account?.id,
+      clientId: ctx.state.clientId,
+      origin: ctx.state.origin,
+    })
+    return false
+  }
+
+  /** Parameters were raised since this hash was made. Guarded: a password that was just changed stays. */
+  async function rehash(account: Account, password: string): Promise<void> {
+    if (!account.passwordHash || !deps.hasher.needsRehash(account.passwordHash)) return
+    await deps.database.db
+      .updateTable('accounts')
+      .set({ passwordHash: await deps.hasher.hash(password) })
+      .where('id', '=', account.id)
+      .where('passwordHash', '=', account.passwordHash)
+      .execute()
+  }
+
+  async function continueRegistration(ctx: Context, flow: Flow, account: Account): Promise<void> {
+    const pending = await pendingFor(deps.registration, account.id)
+    if (!pending) {
+      return drawSignIn(ctx, flow, { error: { code: 'registration_expired' } }, 422)
+    }
+    await saveProgress(deps.database.pool, flow, { registrationId: pending.id })
+    seeOther(ctx, pathOf(flow.id, 'verify-email'))
+  }
+
+  async function showSelection(ctx: Context, flow: Flow): Promise<void> {
+    if (!flow.account) return seeOther(ctx, pathOf(flow.id, 'sign-in'))
+    draw(ctx, deps, 'select-account', {
+      action: pathOf(flow.id, 'select-account'),
+      app: await appOfFlow(deps, flow),
+      username: String(flow.account.username),
+      name: String(flow.account.name),
+    })
+  }
+
+  async function submitSelection(ctx: Context, flow: Flow): Promise<void> {
+    if (formOf(ctx).choice === 'switch' || !flow.account) {
+      return seeOther(ctx, pathOf(flow.id, 'sign-in'))
+    }
+    // Coming back from the consent page by "Not you?", nothing is to be finished but the doubt.
+    if (flow.prompt.name === 'consent') return seeOther(ctx, pathOf(flow.id, 'consent'))
+    assertFinished(await finishSelection(deps.database.pool, flow))
+    seeOther(ctx, flow.returnTo)
+  }
+
+  async function drawSignIn(
+    ctx: Context,
+    flow: Flow,
+    given: { identifier?: string | undefined; error?: PageError },
+    status = 200,
+  ): Promise<void> {
+    draw(
+      ctx,
+      deps,
+      'sign-in',
+      {
+        ...given,
+        action: pathOf(flow.id, 'sign-in'),
+        app: await appOfFlow(deps, flow),
+        registerHref: deps.config.registration === 'open' ? pathOf(flow.id, 'register') : undefined,
+      },
+      status,
+    )
+  }
+}
+
+/** Ends the step for `account`, who has just been proven, and sends the browser back to the engine. */
+export async function signIn(
+  ctx: Context,
+  deps: PagesDeps,
+  flow: Flow,
+  account: Pick<Account, 'id' | 'passwordChangedAt'>,
+): Promise<void> {
+  const login = { accountId: account.id, acr: '1fa', amr: ['pwd'] }
+  assertFinished(await finishSignIn(deps.database.pool, flow, login))
+  await record(deps.database.db, {
+    type: 'sign_in.succeeded',
+    actor: { kind: 'person', id: account.id },
+    accountId: account.id,
+    clientId: flow.clientId,
+    origin: ctx.state.origin,
+    detail: { amr: login.amr },
+  })
+  deps.knownDevices.remember(ctx, account)
+  deps.onSignIn('success')
+  seeOther(ctx, flow.returnTo)
+}
+
+/** Fires when the browser is gone: a hash that still waits for it is not made. */
+function hungUp(ctx: Context): AbortSignal {
+  const controller = new AbortController()
+  ctx.res.once('close', () => {
+    if (!ctx.res.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+function canonicalIdentifier(typed: string): string {
+  const email = canonicalEmail(typed.trim())
+  return email.ok ? email.canonical : typed.trim().toLowerCase().slice(0, 254)
+}

@@ -1,0 +1,102 @@
+/** The life of one server: storage, schema, keys, jobs and a listening port, in that order, and back again. */
+import { type App, createApp } from './app.ts'
+import type { Config } from './config.ts'
+import { createKeyring } from './crypto.ts'
+import { openDatabase } from './database/connection.ts'
+import { migrate } from './database/migrate.ts'
+import { watchVersions } from './database/versions.ts'
+import { type Listening, listen } from './http/listen.ts'
+import { serveMetrics } from './http/metrics-server.ts'
+import { migrateJobs, startWorker } from './jobs/worker.ts'
+import type { Logger } from './logger.ts'
+import { createMailer } from './mail/transport.ts'
+import { ensureSigningKeys, loadSigningKeys } from './oidc/signing-keys.ts'
+
+export type RunningServer = {
+  port: number
+  /** Requests under way finish, jobs stop, the database is left; true when nothing had to be cut off. */
+  close(): Promise<boolean>
+}
+
+/** Removal of what has expired runs every ten minutes, wherever it falls due. */
+const crontab = '*/10 * * * * cleanup'
+
+/** Rejects, in words, when anything that is needed is missing; then nothing is left running. */
+export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
+  const undo: (() => Promise<unknown>)[] = []
+  const leave = async () => {
+    for (const step of undo.splice(0).reverse()) {
+      await step().catch((error: unknown) => logger.error({ err: error }, 'could not stop cleanly'))
+    }
+  }
+  try {
+    return await start(config, logger, undo, leave)
+  } catch (error) {
+    await leave()
+    throw error
+  }
+}
+
+async function start(
+  config: Config,
+  logger: Logger,
+  undo: (() => Promise<unknown>)[],
+  leave: () => Promise<void>,
+): Promise<RunningServer> {
+  const database = await openDatabase({
+    ...config,
+    onError: (error) => logger.error({ err: error }, 'database connection'),
+  })
+  undo.push(() => database.close())
+  const applied = await migrate(database, [migrateJobs])
+  if (applied.length > 0) logger.info({ applied }, 'schema migrated')
+
+  // Watched from before the keys are read, so that no change falls between.
+  let app: App | undefined
+  const watcher = watchVersions(
+    database.pool,
+    (name) => app?.refresh(name),
+    1000,
+    (error) => logger.error({ err: error }, 'could not look for changes'),
+  )
+  undo.push(async () => watcher.stop())
+  const keyring = createKeyring(config.secretKeys)
+  await ensureSigningKeys(database.db, keyring)
+  const keys = await loadSigningKeys(database.db, keyring)
+  const mailer = createMailer(config)
+  undo.push(async () => mailer.close())
+
+  let listening: Listening | undefined
+  app = createApp({
+    config,
+    database,
+    logger,
+    mailer,
+    keys,
+    isClosing: () => listening?.isClosing() ?? false,
+  })
+  const worker = await startWorker({ pool: database.pool, handlers: app.handlers, logger, crontab })
+  undo.push(() => worker.stop())
+  if (config.metricsPort !== undefined) {
+    const { metrics, health } = app
+    const served = await serveMetrics({
+      host: config.host,
+      port: config.metricsPort,
+      metrics,
+      health,
+    })
+    undo.push(() => served.close())
+  }
+
+  const server = await listen(app.koa.callback(), config)
+  listening = server
+  logger.info({ issuer: config.issuer, host: config.host, port: server.port }, 'listening')
+  return {
+    port: server.port,
+    async close() {
+      const clean = await server.close()
+      await leave()
+      return clean
+    },
+  }
+}

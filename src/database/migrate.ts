@@ -9,7 +9,7 @@ import { Kysely, PostgresDialect, type QueryExecutorProvider, sql } from 'kysely
 import { type Migration, Migrator } from 'kysely/migration'
 import type pg from 'pg'
 import type { Database } from './connection.ts'
-import { StorageError } from './errors.ts'
+import { StorageError, unavailability } from './errors.ts'
 import { siblingPool } from './pool.ts'
 
 /** `compatible`: the previous release keeps working on the new schema. `breaking`: it does not. */
@@ -66,6 +66,7 @@ async function applyMissing(pool: pg.Pool, directory: string): Promise<string[]>
       Object.fromEntries(files.map((file) => [file.name, asMigration(file)])),
   }
   const { error, results = [] } = await new Migrator({ db, provider }).migrateToLatest()
+  if (unavailability(error) !== undefined) throw error
   if (error !== undefined) {
     const failed = results.find(({ status }) => status === 'Error')?.migrationName
     const reason = error instanceof Error ? error.message : String(error)
@@ -104,14 +105,10 @@ async function refuseNewerSchema(db: Kysely<unknown>, files: { name: string }[])
 }
 
 async function listApplied(db: QueryExecutorProvider): Promise<Map<string, Date>> {
-  const there = await sql<{
-    found: boolean
-  }>`select to_regclass('kysely_migration') is not null as found`.execute(db)
-  if (!there.rows[0]?.found) return new Map()
-  const { rows } = await sql<{
-    name: string
-    timestamp: string
-  }>`select name, timestamp from kysely_migration`.execute(db)
+  const there = sql<{ found: boolean }>`select to_regclass('kysely_migration') is not null as found`
+  if (!(await there.execute(db)).rows[0]?.found) return new Map()
+  type Row = { name: string; timestamp: string }
+  const { rows } = await sql<Row>`select name, timestamp from kysely_migration`.execute(db)
   return new Map(rows.map(({ name, timestamp }) => [name, new Date(timestamp)]))
 }
 

@@ -30,6 +30,7 @@ export function createPool(settings: pg.PoolConfig, onError: (error: Error) => v
     ...settings,
   })
   const dead = new WeakSet<object>()
+  const refused = new WeakSet<object>()
   pool.on('error', onError)
   pool.on('connect', (client) => {
     // Without a listener an error on a connection in use would end the process; its query fails anyway.
@@ -37,14 +38,17 @@ export function createPool(settings: pg.PoolConfig, onError: (error: Error) => v
     // Kysely releases without naming the error, so it is overheard where it arrives.
     const { connection } = client as unknown as { connection: NodeJS.EventEmitter }
     connection.on('errorMessage', ({ code }: { code?: string }) => {
+      refused.add(client)
       if (endsConnection(code)) dead.add(client)
     })
+    connection.on('readyForQuery', () => refused.delete(client))
   })
   pool.on('release', (_error, client) => {
-    // A query that timed out on our side is still running on the server's.
+    // Neither ready nor just refused: a query that timed out here is still running there.
     const { readyForQuery } = client as unknown as { readyForQuery?: boolean }
+    const busy = readyForQuery === false && !refused.has(client)
     // An ended client is not queryable, which makes the pool drop it in this same call.
-    if (dead.has(client) || readyForQuery === false) void (client as unknown as pg.Client).end()
+    if (busy || dead.has(client)) void (client as unknown as pg.Client).end()
   })
   return pool
 }
@@ -58,6 +62,6 @@ export function siblingPool(pool: pg.Pool, settings: pg.PoolConfig): pg.Pool {
 }
 
 /** Read-only after a switchover, shutting down, crashed, starting up, or a broken connection. */
-export function endsConnection(code: string | undefined): boolean {
+function endsConnection(code: string | undefined): boolean {
   return /^(25006|57P0[123]|08...)$/.test(code ?? '')
 }

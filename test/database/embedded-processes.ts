@@ -1,6 +1,6 @@
 /** Starts, asks, kills and counts processes for the tests of the embedded database. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -20,6 +20,8 @@ export type User = {
 /** A new DATA_DIR below a temporary directory; at the end its database is killed and all of it removed. */
 export function temporaryDataDir(...below: string[]): string {
   const top = mkdtempSync(join(tmpdir(), 'idp-embedded-'))
+  // Where user namespaces are forbidden to root, another user must come through.
+  chmodSync(top, 0o711)
   const dataDir = join(top, ...below, 'data')
   onTestFinished(async () => {
     killPostmaster(dataDir)

@@ -15,22 +15,22 @@ export async function createDatabase(
   options: { empty?: boolean; poolSize?: number; onError?: (error: Error) => void } = {},
 ): Promise<TestDatabase> {
   const { empty = false, ...rest } = options
-  const cluster = inject('cluster')
+  const { template, ...cluster } = inject('cluster')
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await administer(`create database ${name} template ${empty ? 'template1' : 'idp_template'}`)
+  await administer(cluster, `create database ${name} template ${empty ? 'template1' : template}`)
 
   const { host, port, user } = cluster
   const url = `postgres://${user}@localhost:${port}/${name}?host=${encodeURIComponent(host)}`
   const database = await openDatabase({ databaseUrl: url, dataDir: '/nowhere', ...rest })
   afterAll(async () => {
     await database.close()
-    await administer(`drop database ${name} with (force)`)
+    await administer(cluster, `drop database ${name} with (force)`)
   })
   return { ...database, url, connection: { ...cluster, database: name } }
 }
 
-async function administer(statement: string): Promise<void> {
-  const client = new pg.Client({ ...inject('cluster'), database: 'postgres' })
+async function administer(cluster: pg.ClientConfig, statement: string): Promise<void> {
+  const client = new pg.Client({ ...cluster, database: 'postgres' })
   await client.connect()
   try {
     await client.query(statement)

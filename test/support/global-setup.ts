@@ -14,11 +14,11 @@ import { migrateJobs } from '../../src/jobs/worker.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    cluster: { host: string; port: number; user: string }
+    cluster: { host: string; port: number; user: string; template: string }
   }
 }
 
-export const template = 'idp_template'
+const template = 'idp_template'
 const prefix = 'idp-test-'
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -43,7 +43,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   // Whoever is connected to the template would keep it from being cloned.
   await admin.query(`alter database ${template} with allow_connections false is_template true`)
   await admin.end()
-  project.provide('cluster', { host, port, user })
+  project.provide('cluster', { host, port, user, template })
   return async () => {
     await cluster.close()
     rmSync(dataDir, { recursive: true, force: true })
@@ -60,8 +60,11 @@ async function migrateTemplate(databaseUrl: string): Promise<void> {
 function removeAbandoned(): void {
   for (const name of readdirSync(tmpdir())) {
     const pid = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1]
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue
+    try {
       rmSync(join(tmpdir(), name), { recursive: true, force: true })
+    } catch {
+      // Another user's, or still being written to: the next run will see.
     }
   }
 }

@@ -3,7 +3,7 @@
  * `nobody` while its files stay ours, so nothing is chowned; where the kernel forbids that to root, the real
  * `nobody` gets the cluster.
  */
-import { chmodSync, chownSync, existsSync, readdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, lchownSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Account, type Binaries, run } from './binaries.ts'
 import { type Place, refusal } from './directory.ts'
@@ -43,9 +43,9 @@ export async function chooseAccount(
 export function giveTo({ owner }: Account, directory: string): void {
   if (!owner) return
   for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
-    chownSync(join(directory, name), owner.uid, owner.gid)
+    lchownSync(join(directory, name), owner.uid, owner.gid)
   }
-  chownSync(directory, owner.uid, owner.gid)
+  lchownSync(directory, owner.uid, owner.gid)
 }
 
 function candidates({ dataDir, cluster }: Place): Account[] {

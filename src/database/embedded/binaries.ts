@@ -8,7 +8,7 @@ export type Binaries = { initdb: string; postgres: string }
 export type Account = { owner?: { uid: number; gid: number }; namespace?: boolean }
 
 /** Throws StorageError when no package has binaries for this machine. */
-export async function findBinaries(
+export async function getBinaries(
   machine = `${process.platform}-${process.arch}`,
 ): Promise<Binaries> {
   try {

@@ -3,24 +3,23 @@ import { randomUUID } from 'node:crypto'
 import {
   closeSync,
   existsSync,
-  fchownSync,
   fstatSync,
+  ftruncateSync,
   mkdirSync,
-  openSync,
   readFileSync,
   renameSync,
-  statSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StorageError } from '../errors.ts'
 import { chooseAccount, giveTo } from './account.ts'
-import { type Account, type Binaries, findBinaries, launch, run } from './binaries.ts'
+import { type Account, type Binaries, getBinaries, launch, run } from './binaries.ts'
 import {
   clearLeftovers,
   findPostmaster,
   marker,
+  openOwn,
   type Place,
   readPidFile,
   refusal,
@@ -41,11 +40,13 @@ export async function startIfAlone(place: Place, settings: Settings): Promise<bo
   try {
     // Started by hand, without the lock.
     if (findPostmaster(place) !== undefined) return false
-    const binaries = await findBinaries()
+    const binaries = await getBinaries()
     const { account, version } = await chooseAccount(place, binaries)
     clearLeftovers(place)
     if (!existsSync(place.cluster)) await makeCluster(place, binaries, account, settings, lock.fd)
     checkVersion(place, version)
+    // The owner will come back without us.
+    if (account.owner) closeSync(openOwn(place.lockFile, account.owner))
     await start(place, binaries, account, { ...usual, ...settings }, lock.fd)
     return true
   } finally {
@@ -65,30 +66,19 @@ async function makeCluster(
   mkdirSync(fresh, { mode: 0o700 })
   giveTo(account, fresh)
   const careless = settings.fsync === 'off'
-  const locale = [
-    '-E',
-    'UTF8',
-    '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
-  ]
-  const options = ['-U', connection.user, '--auth=trust', '--no-instructions', ...locale]
-  const sync = careless ? ['--no-sync'] : []
-  const made = await run(account, binaries.initdb, ['-D', fresh, ...options, ...sync], { lock })
+  const setup = ['-U', connection.user, '--auth=trust', '--encoding=UTF8', '--locale=C']
+  const locale = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+  const quick = careless ? ['--no-sync'] : []
+  const options = ['-D', fresh, '--no-instructions', ...setup, ...locale, ...quick]
+  const made = await run(account, binaries.initdb, options, { lock })
   if (made.code !== 0) throw cannotStart(place, made.output)
 
-  // In single-user mode, so that the cluster is never seen without them. An extension of template1 is in every database.
-  const contents = `create extension pg_stat_statements;\ncreate database ${connection.database};\n`
-  const single = [
-    '--single',
-    '-D',
-    fresh,
-    '-c',
-    'dynamic_shared_memory_type=mmap',
-    ...(careless ? ['-F'] : []),
-  ]
-  const singleUser = [...single, 'template1']
-  const filled = await run(account, binaries.postgres, singleUser, { input: contents, lock })
+  // In single-user mode, so that the cluster is never seen without them. Every later database gets a copy of
+  // what template1 has.
+  const input = `create extension pg_stat_statements;\ncreate database ${connection.database};\n`
+  const memory = ['-c', 'dynamic_shared_memory_type=mmap']
+  const alone = ['--single', '-D', fresh, ...memory, ...(careless ? ['-F'] : []), 'template1']
+  const filled = await run(account, binaries.postgres, alone, { input, lock })
   if (filled.code !== 0) throw cannotStart(place, filled.output)
 
   writeFileSync(join(fresh, marker), 'The database of the identity provider.\n', { mode: 0o600 })
@@ -112,13 +102,11 @@ async function start(
   settings: Settings,
   lock: number,
 ): Promise<void> {
-  const grown = existsSync(place.logFile) && statSync(place.logFile).size > longestLogBytes
-  const log = openSync(place.logFile, grown ? 'w' : 'a', 0o600)
+  const log = openOwn(place.logFile, account.owner)
   try {
-    const { owner } = account
-    if (owner) for (const file of [log, lock]) fchownSync(file, owner.uid, owner.gid)
-    if (place.socketDir !== place.cluster) giveTo(account, place.socketDir)
+    if (fstatSync(log).size > longestLogBytes) ftruncateSync(log)
     const logStart = fstatSync(log).size
+    if (place.socketDir !== place.cluster) giveTo(account, place.socketDir)
     const given = { ...settings, unix_socket_directories: place.socketDir, port: connection.port }
     const options = Object.entries(given).flatMap(([name, value]) => ['-c', `${name}=${value}`])
     const server = launch(account, postgres, ['-D', place.cluster, ...options], { log, lock })

@@ -6,8 +6,11 @@ import {
   accessSync,
   constants,
   existsSync,
+  fchownSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -15,7 +18,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { sha256 } from '../../crypto.ts'
 import { StorageError } from '../errors.ts'
 
@@ -37,8 +40,9 @@ export const unfinished = 'postgres.new-'
 const longestSocketPath = 107
 
 /** Makes DATA_DIR when it is missing. Throws StorageError when it cannot be ours. */
-export function findPlace(directory: string): Place {
+export function preparePlace(directory: string): Place {
   const dataDir = explain(directory, () => {
+    mkdirSync(dirname(directory), { recursive: true })
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
     return realpathSync(directory)
@@ -46,7 +50,9 @@ export function findPlace(directory: string): Place {
   if (existsSync(join(dataDir, 'PG_VERSION'))) {
     throw refusal(`DATA_DIR (${dataDir}) is itself a PostgreSQL cluster, and not one of ours.`)
   }
-  const cluster = join(dataDir, 'postgres')
+  const named = join(dataDir, 'postgres')
+  // A link is how somebody puts the cluster on another disk.
+  const cluster = explain(named, () => (existsSync(named) ? realpathSync(named) : named))
   const contents = explain(cluster, () => (existsSync(cluster) ? readdirSync(cluster) : [marker]))
   if (!contents.includes(marker)) {
     throw refusal(`${cluster} was not made by this program, so it is left alone.`)
@@ -54,7 +60,7 @@ export function findPlace(directory: string): Place {
   return {
     dataDir,
     cluster,
-    socketDir: findSocketDir(cluster),
+    socketDir: prepareSocketDir(cluster),
     lockFile: join(dataDir, 'postgres.lock'),
     logFile: join(dataDir, 'postgres.log'),
   }
@@ -96,6 +102,20 @@ export function clearLeftovers({ dataDir, cluster, socketDir }: Place): void {
   for (const path of leftovers) rmSync(path, { recursive: true, force: true })
 }
 
+/**
+ * Opens a file of ours in DATA_DIR for appending, and makes it `owner`'s. Never through a link: as root we
+ * would give away whatever the owner of the directory made it point to.
+ */
+export function openOwn(path: string, owner?: { uid: number; gid: number }): number {
+  const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants
+  return explain(path, () => {
+    const file = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600)
+    const { uid, nlink } = fstatSync(file)
+    if (owner && uid !== owner.uid && nlink === 1) fchownSync(file, owner.uid, owner.gid)
+    return file
+  })
+}
+
 /** `message` names the directory; the ways out that are always there follow it. */
 export function refusal(message: string, cause?: unknown): StorageError {
   return new StorageError(
@@ -106,7 +126,7 @@ export function refusal(message: string, cause?: unknown): StorageError {
 }
 
 /** A cluster whose path is too long for a socket gets it in a private folder in /tmp. */
-function findSocketDir(cluster: string): string {
+function prepareSocketDir(cluster: string): string {
   if (Buffer.byteLength(join(cluster, '.s.PGSQL.5432')) <= longestSocketPath) return cluster
   // Not os.tmpdir(): every process on this cluster must come to the same place.
   const folder = `/tmp/idp-${sha256(cluster).toString('hex').slice(0, 24)}`
@@ -135,6 +155,7 @@ function explain<T>(path: string, work: () => T): T {
       ENOTDIR: 'lies below a file: a directory is needed.',
       EROFS: 'is on a read-only file system: make it writable.',
       ENOSPC: 'is on a full disk: make room.',
+      ELOOP: 'is a symbolic link: remove it.',
     }
     const { code = '', message } = error as NodeJS.ErrnoException
     throw refusal(`${path} ${reasons[code] ?? `cannot be used (${message}).`}`, error)

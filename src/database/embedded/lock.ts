@@ -4,14 +4,15 @@
  * even in another container on the same volume.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { StorageError } from '../errors.ts'
+import { openOwn } from './directory.ts'
 
 export type Lock = { fd: number; release(): void }
 
-/** Undefined when somebody else has it. Throws StorageError on a machine without flock(1). */
+/** Undefined when somebody else has it. Throws StorageError where files cannot be locked. */
 export async function tryLock(file: string): Promise<Lock | undefined> {
-  const fd = openSync(file, 'a', 0o600)
+  const fd = openOwn(file)
   // Node cannot lock files. flock(1) locks the open file that it shares with us, and leaves.
   const { promise, resolve } = Promise.withResolvers<number | Error | null>()
   const child = spawn('flock', ['-n', '-x', '3'], { stdio: ['ignore', 'ignore', 'ignore', fd] })
@@ -20,10 +21,15 @@ export async function tryLock(file: string): Promise<Lock | undefined> {
   const outcome = await promise
   if (outcome === 0) return { fd, release: () => closeSync(fd) }
   closeSync(fd)
-  if (!(outcome instanceof Error)) return undefined
-  throw new StorageError(
-    'binaries',
-    'The embedded database needs the program "flock" (package util-linux): install it, or set DATABASE_URL.',
-    { cause: outcome },
-  )
+  if (outcome === 1) return undefined
+  throw outcome instanceof Error
+    ? new StorageError(
+        'binaries',
+        'The embedded database needs the program "flock" (package util-linux): install it, or set DATABASE_URL.',
+        { cause: outcome },
+      )
+    : new StorageError(
+        'directory',
+        `${file} cannot be locked on this file system: choose another DATA_DIR, or set DATABASE_URL.`,
+      )
 }

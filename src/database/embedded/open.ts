@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { StorageError } from '../errors.ts'
 import { startIfAlone } from './cluster.ts'
-import { findPlace, findPostmaster, type Place, refusal } from './directory.ts'
+import { findPostmaster, type Place, preparePlace, refusal } from './directory.ts'
 import { connection, type Settings } from './settings.ts'
 
 export type Embedded = {
@@ -29,7 +29,7 @@ export async function openEmbedded(options: {
   onError?: (error: Error) => void
 }): Promise<Embedded> {
   const { settings = {}, onError = () => {} } = options
-  const place = findPlace(options.dataDir)
+  const place = preparePlace(options.dataDir)
   const leaving = new AbortController()
   let returning: Promise<void> | undefined
   let keep = await enter(place, settings, leaving.signal)
@@ -68,19 +68,20 @@ export async function openEmbedded(options: {
 /** A connection that holds our share of the lock. */
 async function enter(place: Place, settings: Settings, leaving: AbortSignal): Promise<pg.Client> {
   let deadline = Date.now() + patienceMs
-  while (!leaving.aborted) {
-    const found = await join(place)
-    if (typeof found === 'object') return found
+  for (let round = 1; !leaving.aborted; round++) {
+    const joined = await join(place)
+    if (!(joined instanceof Error)) return joined
     // A server that says it is starting is recovering, which takes as long as it takes.
-    if (found === 'starting') deadline = Date.now() + patienceMs
+    if (joined.code === '57P03') deadline = Date.now() + patienceMs
     else if (await startIfAlone(place, settings)) continue
-    if (Date.now() > deadline) throw doesNotAnswer(place)
-    await sleep(25)
+    if (Date.now() > deadline) throw doesNotAnswer(place, joined)
+    await sleep(Math.min(25 * round, 250))
   }
   throw new Error('left while waiting for the embedded database')
 }
 
-async function join(place: Place): Promise<pg.Client | 'absent' | 'starting'> {
+/** Returns why not, when that may pass. */
+async function join(place: Place): Promise<pg.Client | (Error & { code?: string })> {
   const client = new pg.Client({
     ...connection,
     host: place.socketDir,
@@ -93,24 +94,24 @@ async function join(place: Place): Promise<pg.Client | 'absent' | 'starting'> {
     await client.connect()
     await client.query('select pg_advisory_lock_shared($1)', [inUse])
     return client
-  } catch (error) {
+  } catch (thrown) {
     await client.end().catch(() => {})
-    const { code = '' } = error as { code?: string }
-    if (code === '57P03') return 'starting'
-    if (code === 'EACCES')
+    const error = thrown as Error & { code?: string }
+    if (error.code === 'EACCES') {
       throw refusal(`${place.cluster} is in use by another user: run as that user.`, error)
-    if (/^(28|3D)/.test(code)) throw refusal(`The server in ${place.cluster} is not ours.`, error)
-    return 'absent'
+    }
+    if (/^(28|3D)/.test(error.code ?? '')) {
+      throw refusal(`The server in ${place.cluster} is not ours (${error.message}).`, error)
+    }
+    return error
   }
 }
 
 async function leave(place: Place, keep: pg.Client): Promise<'stopped' | 'left running'> {
   try {
     await keep.query('select pg_advisory_unlock_shared($1)', [inUse])
-    const { rows } = await keep.query<{ alone: boolean }>(
-      'select pg_try_advisory_lock($1) as alone',
-      [inUse],
-    )
+    const attempt = 'select pg_try_advisory_lock($1) as alone'
+    const { rows } = await keep.query<{ alone: boolean }>(attempt, [inUse])
     const postmaster = findPostmaster(place)
     // Not found although it answers: it runs in another container.
     if (!rows[0]?.alone || postmaster === undefined) return 'left running'
@@ -120,11 +121,23 @@ async function leave(place: Place, keep: pg.Client): Promise<'stopped' | 'left r
     while (findPostmaster(place) === postmaster && Date.now() < deadline) await sleep(10)
     return 'stopped'
   } catch (error) {
-    if (isGone(error)) return 'stopped'
-    throw error
+    if (!isGone(error)) throw error
   } finally {
     await keep.end().catch(() => {})
   }
+  return leaveAgain(place)
+}
+
+/** Our connection is lost. Mostly because the server was stopped; if it lives, we may still be the last. */
+async function leaveAgain(place: Place): Promise<'stopped' | 'left running'> {
+  const deadline = Date.now() + 30_000
+  while (Date.now() < deadline) {
+    const joined = await join(place)
+    if (!(joined instanceof Error)) return leave(place, joined)
+    if (joined.code !== '57P03') return 'stopped'
+    await sleep(25)
+  }
+  return 'left running'
 }
 
 /** It went away while we were saying goodbye. */
@@ -136,12 +149,11 @@ function isGone(error: unknown): boolean {
   )
 }
 
-function doesNotAnswer(place: Place): StorageError {
-  const postmaster = findPostmaster(place)
+function doesNotAnswer(place: Place, cause: Error): StorageError {
   return new StorageError(
     'start',
-    `${place.cluster} is in use, but no database answers there` +
-      `${postmaster === undefined ? '' : ` (process ${postmaster})`}: ` +
+    `${place.cluster} is in use, but no database answers there (${cause.message}): ` +
       `"fuser ${place.lockFile}" lists the processes that hold it; end them and start again.`,
+    { cause },
   )
 }

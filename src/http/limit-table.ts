@@ -29,7 +29,7 @@ const guesses = [
   { points: 10, seconds: 5 * minute },
   { points: 30, seconds: day },
   { points: 100, seconds: year },
-]
+] as const
 
 /** Addresses are IPv4, or IPv6 by /64; networks are /24 and /48 (client-address.ts). A school is one address. */
 export const limitTable = {

@@ -98,7 +98,12 @@ export function createAccount(
 }
 
 /** False when the account had the role. Throws `role_invalid` (400). */
-export function addRole(db: Db, accountId: string, role: string, actor: Actor): Promise<boolean> {
+export async function addRole(
+  db: Db,
+  accountId: string,
+  role: string,
+  actor: Actor,
+): Promise<boolean> {
   assertRole(role)
   return transact(db, async (trx) => {
     const added = await trx

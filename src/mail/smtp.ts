@@ -3,18 +3,17 @@ import { createTransport } from 'nodemailer'
 import { AppError } from '../errors.ts'
 import type { Mail, Mailer } from './transport.ts'
 
-const connectMs = 10_000
-const silenceMs = 30_000
-/** A server that trickles its replies is never silent. */
-const wholeMailMs = 60_000
+/** Milliseconds. `whole`: a server that trickles its replies is never silent. */
+const usualWaits = { connect: 10_000, silence: 30_000, whole: 60_000 }
 
 /** `smtpUrl` as nodemailer reads it, so that `?requireTLS=true` and the like can be said there. */
 export function createSmtpTransport(options: {
   smtpUrl: string
   mailFrom: string
   brandName: string
+  waits?: typeof usualWaits
 }): Mailer {
-  const { smtpUrl, mailFrom, brandName } = options
+  const { smtpUrl, mailFrom, brandName, waits = usualWaits } = options
   const transport = createTransport({
     pool: true,
     url: smtpUrl,
@@ -22,10 +21,10 @@ export function createSmtpTransport(options: {
     // The job tries again, with growing pauses; in here it would do so at once.
     maxRequeues: 0,
     maxRecipients: 1,
-    connectionTimeout: connectMs,
-    greetingTimeout: connectMs,
-    dnsTimeout: connectMs,
-    socketTimeout: silenceMs,
+    connectionTimeout: waits.connect,
+    greetingTimeout: waits.connect,
+    dnsTimeout: waits.connect,
+    socketTimeout: waits.silence,
     disableFileAccess: true,
     disableUrlAccess: true,
   })
@@ -46,7 +45,7 @@ export function createSmtpTransport(options: {
           html,
           ...(id === undefined ? {} : { messageId: `<${id}@${domain}>` }),
           headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' },
-          signal: AbortSignal.timeout(wholeMailMs),
+          signal: AbortSignal.timeout(waits.whole),
         })
       } catch (error) {
         throw toAppError(error)

@@ -27,7 +27,7 @@ export type RegistrationObserver = {
   transition?(from: RegistrationStatus | null, to: RegistrationStatus, seconds: number): void
   /** `seconds` from the beginning to the end. */
   finished?(status: 'verified' | 'failed', seconds: number): void
-  /** For the log: what a failed step threw. */
+  /** For the log: what a failed step threw, unless it was a refusal such as a taken name. */
   fault?(error: unknown, step: RegistrationStatus): void
 }
 

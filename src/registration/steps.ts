@@ -42,17 +42,19 @@ async function takeStep(
   origin: Origin,
 ): Promise<Registration | undefined> {
   const { db, provisioning, observer } = deps
+  let after: Registration | undefined
   try {
-    const after = await transact(db, async (trx) => {
+    after = await transact(db, async (trx) => {
       const moved = await move(trx, before, to, { provisioning })
       return moved && { ...moved, ...(await work(deps, trx, moved, origin)) }
     })
-    if (after) report(observer, before, after)
-    return after
   } catch (error) {
-    observer?.fault?.(error, to)
-    return fail(deps, before, error instanceof AppError ? error.code : 'internal', origin)
+    const known = error instanceof AppError ? error : new AppError('internal', 500)
+    if (known.status >= 500) observer?.fault?.(error, to)
+    return fail(deps, before, known.code, origin)
   }
+  if (after) report(observer, before, after)
+  return after
 }
 
 async function work(

@@ -3,6 +3,7 @@ import { type App, createApp } from './app.ts'
 import type { Config } from './config.ts'
 import { createKeyring } from './crypto.ts'
 import { openDatabase } from './database/connection.ts'
+import { unavailability } from './database/errors.ts'
 import { migrate } from './database/migrate.ts'
 import { watchVersions } from './database/versions.ts'
 import { type Listening, listen } from './http/listen.ts'
@@ -48,7 +49,7 @@ async function start(
     onError: (error) => logger.error({ err: error }, 'database connection'),
   })
   undo.push(() => database.close())
-  const applied = await migrate(database, [migrateJobs])
+  const applied = await whenReachable(() => migrate(database, [migrateJobs]), logger)
   if (applied.length > 0) logger.info({ applied }, 'schema migrated')
 
   // Watched from before the keys are read, so that no change falls between.
@@ -98,5 +99,22 @@ async function start(
       await leave()
       return clean
     },
+  }
+}
+
+/** How long a database may take to come up beside us, as after a restart of the whole machine. */
+const patienceMs = 60_000
+
+/** Tries again while nobody answers; a wrong password or a newer schema is told at once. */
+async function whenReachable<T>(work: () => Promise<T>, logger: Logger): Promise<T> {
+  const deadline = Date.now() + patienceMs
+  for (let waitMs = 250; ; waitMs = Math.min(waitMs * 2, 5000)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (unavailability(error) !== 'unreachable' || Date.now() + waitMs > deadline) throw error
+      logger.warn({ reason: (error as Error).message, waitMs }, 'database is not reachable yet')
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
   }
 }

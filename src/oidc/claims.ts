@@ -36,7 +36,8 @@ export function accountClaims(account: Row): Record<string, unknown> {
     locale: account.locale,
     zoneinfo: account.zoneinfo,
     updated_at: Math.floor((account.updated_at as Date).getTime() / 1000),
-    email: account.email,
+    // Apps compare addresses letter by letter, so there is one spelling.
+    email: account.email_canonical,
     email_verified: account.email_verified_at !== null,
     groups: account.roles,
   })

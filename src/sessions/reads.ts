@@ -19,6 +19,7 @@ const accountColumns = [
   'username',
   'status',
   'email',
+  'email_canonical',
   'email_verified_at',
   'name',
   'given_name',

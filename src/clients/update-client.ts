@@ -14,9 +14,8 @@ import { findPreset, presetUris } from './presets.ts'
 import { splitScope } from './scopes.ts'
 
 /** Lists replace; `add…` and `remove…` change one entry. Null removes. */
-export type ClientChange = Partial<
-  Pick<
-    ClientInput,
+export type ClientChange = {
+  [Field in
     | 'name'
     | 'redirectUris'
     | 'postLogoutRedirectUris'
@@ -27,9 +26,8 @@ export type ClientChange = Partial<
     | 'idTokenAlg'
     | 'jwks'
     | 'jwksUri'
-    | 'firstParty'
-  >
-> & {
+    | 'firstParty']?: ClientInput[Field] | undefined
+} & {
   appUrl?: string | null | undefined
   backchannelLogoutUri?: string | null | undefined
   addRedirectUris?: string[] | undefined

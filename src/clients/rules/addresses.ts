@@ -5,7 +5,6 @@ import { findRedirectUriFault, findWebUriFault, type UriFault } from './uris.ts'
 
 const mostUris = 50
 const webUriFields = [
-  'client_uri',
   'logo_uri',
   'policy_uri',
   'tos_uri',
@@ -14,10 +13,32 @@ const webUriFields = [
 ] as const
 
 export function checkAddresses(metadata: ClientMetadata): Problem[] {
+  const app = metadata.client_uri
+  // Addresses derived from a wrong one would only repeat its fault.
+  const derived = (uri: string) => app !== undefined && findAppUriFault(app) && uri.startsWith(app)
+  const own = {
+    ...metadata,
+    redirect_uris: metadata.redirect_uris.filter((uri) => !derived(uri)),
+    post_logout_redirect_uris: metadata.post_logout_redirect_uris.filter((uri) => !derived(uri)),
+  }
   return [
-    ...checkRedirects(metadata),
+    ...checkUri('client_uri', app, findAppUriFault),
+    ...(metadata.redirect_uris.length > 0 && own.redirect_uris.length === 0
+      ? []
+      : checkRedirects(own)),
     ...webUriFields.flatMap((field) => checkUri(field, metadata[field], findWebUriFault)),
   ]
+}
+
+/** Other addresses are made by adding to it, so nothing may stand after its path. */
+function findAppUriFault(uri: string): UriFault | undefined {
+  const fault = findWebUriFault(uri)
+  if (fault || !uri.includes('?')) return fault
+  return {
+    code: 'uri_query',
+    message: 'has a query (?…)',
+    fix: 'Give the address of the app alone.',
+  }
 }
 
 function checkRedirects(metadata: ClientMetadata): Problem[] {

@@ -143,8 +143,7 @@ function findTransportFault(
   if (protocol === 'http:' && !loopback) {
     return {
       code: 'uri_insecure',
-      message:
-        'uses http on a host other than this machine, so anyone on the way can read the code',
+      message: 'uses http on a host other than this machine, so anyone on the way can read along',
       fix: `Use https://${uri.slice('http://'.length)}; plain http is for localhost, 127.0.0.1 and [::1] alone.`,
     }
   }

@@ -1,0 +1,203 @@
+/** `idp apis create list get delete`: what tokens may be for. */
+import type { Command } from 'commander'
+import {
+  type Api,
+  createApi,
+  defaultTokenLifetimeSeconds,
+  deleteApi,
+  findApi,
+  listApiClients,
+  listApis,
+} from '../clients/apis.ts'
+import { splitScope } from '../clients/scopes.ts'
+import type { Db } from '../database/connection.ts'
+import { stamp } from './client-view.ts'
+import { type Context, operator, withDatabase } from './context.ts'
+import { CliError, exitCodes, refusal } from './errors.ts'
+import { withExamples } from './help.ts'
+import { confirm, parseDuration } from './input.ts'
+import type { Output } from './output.ts'
+import { didYouMean } from './text.ts'
+
+type CreateFlags = {
+  name?: string
+  scope?: string
+  tokenLifetime?: string
+  ifNotExists?: boolean
+  json?: boolean
+}
+
+export function addApis(program: Command, context: Context): void {
+  const apis = program
+    .command('apis')
+    .helpCommand(false)
+    .summary('what tokens may be for')
+    .description('APIs (resource servers). Apps that may use one get signed access tokens for it.')
+  withExamples(
+    apis
+      .command('create <identifier>')
+      .summary('register an API')
+      .description(
+        'Registers an API. The identifier is the audience of its tokens, letter by letter.',
+      )
+      .option('--scope <scopes>', 'what may be done there, separated by spaces')
+      .option('--name <name>', 'what people know it by')
+      .option(
+        '--token-lifetime <time>',
+        `how long its tokens live; ${defaultTokenLifetimeSeconds}s when not given, 24h at most`,
+      )
+      .option('--if-not-exists', 'leave an API of that identifier as it is')
+      .option('--json', 'print JSON')
+      .action((identifier: string, flags: CreateFlags) => create(context, identifier, flags)),
+    [
+      [
+        'apis create https://api.example.org --name Files --scope "files:read files:write"',
+        'an API with two scopes',
+      ],
+      ['clients update Robot --api https://api.example.org', 'and who may call it'],
+    ],
+  )
+  withExamples(
+    apis
+      .command('list')
+      .summary('every API')
+      .description('Lists every API with its scopes.')
+      .option('--json', 'print JSON')
+      .action((flags: { json?: boolean }) => list(context, flags)),
+    [['apis list', 'identifiers and scopes']],
+  )
+  withExamples(
+    apis
+      .command('get <identifier>')
+      .summary('one API and who may call it')
+      .description('Shows one API and the apps that may call it.')
+      .option('--json', 'print JSON')
+      .action((identifier: string, flags: { json?: boolean }) => get(context, identifier, flags)),
+    [['apis get https://api.example.org', 'who may call it']],
+  )
+  withExamples(
+    apis
+      .command('delete <identifier>')
+      .summary('remove it for good')
+      .description(
+        'Removes an API; no app gets tokens for it any more. Tokens that are out live to their end. Asks first.',
+      )
+      .option('--yes', 'do not ask')
+      .action((identifier: string, flags: { yes?: boolean }) => remove(context, identifier, flags)),
+    [['apis delete https://api.example.org --yes', 'from a script']],
+  )
+}
+
+async function create(context: Context, identifier: string, flags: CreateFlags): Promise<void> {
+  const lifetime = flags.tokenLifetime
+  const tokenLifetimeSeconds = lifetime === undefined ? undefined : parseDuration(lifetime)
+  if (lifetime !== undefined && tokenLifetimeSeconds === undefined) {
+    throw new CliError(exitCodes.usage, `--token-lifetime cannot be “${lifetime}”.`, [
+      'Give a time such as 10m or 1h.',
+    ])
+  }
+  await withDatabase(context, async ({ db, out, io, config }) => {
+    const result = await createApi(
+      db,
+      {
+        identifier,
+        name: flags.name?.normalize('NFC'),
+        scopes: splitScope(flags.scope ?? ''),
+        tokenLifetimeSeconds,
+      },
+      { actor: operator(io), ifNotExists: flags.ifNotExists ?? false, issuer: config.issuer },
+    )
+    if (!result.ok && result.reason === 'invalid') {
+      throw refusal('The API was refused; nothing was stored.', result.problems)
+    }
+    if (!result.ok) {
+      throw new CliError(exitCodes.conflict, `There is an API ${identifier} already.`, [
+        'Add --if-not-exists to leave it as it is.',
+      ])
+    }
+    if (flags.json) out.json({ created: result.created, api: apiJson(result.api) })
+    else showApi(out, result.api)
+    out.say(
+      result.created
+        ? `Created ${identifier}. Say who may call it: idp clients update APP --api ${identifier}`
+        : `${identifier} exists already and was left as it is.`,
+    )
+  })
+}
+
+function list(context: Context, flags: { json?: boolean }): Promise<void> {
+  return withDatabase(context, async ({ db, out }) => {
+    const all = await listApis(db)
+    if (flags.json) return out.json({ apis: all.map(apiJson) })
+    if (all.length === 0) return out.say('No API is registered. The first: idp apis create --help')
+    out.table(
+      ['IDENTIFIER', 'NAME', 'TOKENS LIVE', 'SCOPES'],
+      all.map((api) => [
+        api.identifier,
+        api.name,
+        `${api.tokenLifetimeSeconds} s`,
+        api.scopes.join(' '),
+      ]),
+    )
+  })
+}
+
+function get(context: Context, identifier: string, flags: { json?: boolean }): Promise<void> {
+  return withDatabase(context, async ({ db, out }) => {
+    const api = await resolveApi(db, identifier)
+    const clients = await listApiClients(db, identifier)
+    if (flags.json)
+      return out.json({ api: { ...apiJson(api), clients: clients.map(({ id }) => id) } })
+    showApi(
+      out,
+      api,
+      clients.map(({ id, name }) => `${name} (${id})`),
+    )
+  })
+}
+
+function remove(context: Context, identifier: string, flags: { yes?: boolean }): Promise<void> {
+  return withDatabase(context, async ({ db, out, io }) => {
+    await resolveApi(db, identifier)
+    const clients = await listApiClients(db, identifier)
+    const question = `Delete ${identifier}, which ${clients.length} apps may call?`
+    if (!flags.yes && !(await confirm(io, question))) {
+      throw new CliError(exitCodes.failed, 'Nothing was deleted.')
+    }
+    await deleteApi(db, identifier, { actor: operator(io) })
+    out.say(`Deleted ${identifier}. Its last tokens end by themselves.`)
+  })
+}
+
+async function resolveApi(db: Db, identifier: string): Promise<Api> {
+  const api = await findApi(db, identifier)
+  if (api) return api
+  const near = didYouMean(
+    identifier,
+    (await listApis(db)).map((known) => known.identifier),
+  )
+  throw new CliError(exitCodes.notFound, `There is no API ${identifier}.`, [
+    near ? `Did you mean ${near}?` : 'See: idp apis list',
+  ])
+}
+
+function apiJson(api: Api): Record<string, unknown> {
+  return {
+    identifier: api.identifier,
+    name: api.name,
+    scopes: api.scopes,
+    token_lifetime: api.tokenLifetimeSeconds,
+    created_at: api.createdAt.toISOString(),
+  }
+}
+
+function showApi(out: Output, api: Api, clients?: string[]): void {
+  out.fields([
+    ['Identifier', api.identifier],
+    ['Name', api.name],
+    ['Scopes', api.scopes],
+    ['Tokens live', `${api.tokenLifetimeSeconds} s`],
+    ['Called by', clients],
+    ['Created', stamp(api.createdAt)],
+  ])
+}

@@ -1,0 +1,91 @@
+/** The flags that describe a client, shared by `create` and `update`, and what they mean to clients/. */
+import { type Command, Option } from 'commander'
+import { authMethods, type ClientMetadata } from '../clients/metadata.ts'
+import { CliError, exitCodes } from './errors.ts'
+import { readText } from './input.ts'
+import type { Io } from './io.ts'
+
+export type ClientFlags = {
+  appUrl?: string | false
+  redirectUri?: string[]
+  postLogoutRedirectUri?: string[] | false
+  backchannelLogoutUri?: string | false
+  scope?: string
+  api?: string[] | false
+  authMethod?: string
+  pkce?: 'required' | 'optional'
+  idTokenAlg?: string
+  jwks?: string
+  jwksUri?: string
+  firstParty?: boolean
+  json?: boolean
+}
+
+/** For a flag that may be given several times. */
+export function collect(value: string, previous: string[] | false | undefined): string[] {
+  return [...(previous || []), value]
+}
+
+export function addClientOptions(command: Command): Command {
+  return command
+    .option('--app-url <url>', 'where the app is; the preset derives its addresses from it')
+    .option(
+      '--redirect-uri <uri>',
+      'where people come back to after signing in; may be repeated',
+      collect,
+    )
+    .option(
+      '--post-logout-redirect-uri <uri>',
+      'where they may come back to after signing out; may be repeated',
+      collect,
+    )
+    .option('--backchannel-logout-uri <uri>', 'told by us when somebody signs out')
+    .option('--scope <scopes>', 'what the app may ask for, separated by spaces; scopes of APIs too')
+    .option('--api <identifier>', 'an API it may call, with every scope; may be repeated', collect)
+    .addOption(new Option('--auth-method <method>', 'how it proves who it is').choices(authMethods))
+    .addOption(
+      new Option('--pkce <mode>', 'whether PKCE is needed').choices(['required', 'optional']),
+    )
+    .addOption(
+      new Option('--id-token-alg <alg>', 'signature of its ID tokens').choices(['RS256', 'ES256']),
+    )
+    .option('--jwks <file>', 'its public keys, for private_key_jwt; - is standard input')
+    .option('--jwks-uri <url>', 'where its public keys are published')
+    .option('--first-party', 'one of our own: nobody is asked for consent')
+}
+
+/** What `create` and `update` have in common; what is not given stays out. */
+export async function readClientFlags(io: Io, flags: ClientFlags) {
+  return {
+    redirectUris: flags.redirectUri,
+    postLogoutRedirectUris:
+      flags.postLogoutRedirectUri === false ? [] : flags.postLogoutRedirectUri,
+    scope: flags.scope,
+    apis: flags.api === false ? [] : flags.api,
+    authMethod: flags.authMethod,
+    pkce: flags.pkce,
+    idTokenAlg: flags.idTokenAlg,
+    jwks: flags.jwks === undefined ? undefined : await readJwks(io, flags.jwks),
+    jwksUri: flags.jwksUri,
+    firstParty: flags.firstParty,
+  }
+}
+
+async function readJwks(io: Io, path: string): Promise<ClientMetadata['jwks']> {
+  const text = await readText(io, path)
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (parsed !== null && typeof parsed === 'object' && !Array.isArray(parsed)) {
+      // A single key is what most tools write.
+      const set = 'kty' in parsed ? { keys: [parsed] } : parsed
+      return set as ClientMetadata['jwks']
+    }
+  } catch {
+    // Said below, without the text: it may hold a private key.
+  }
+  throw new CliError(
+    exitCodes.usage,
+    `${path === '-' ? 'Standard input' : path} is not a JSON key set.`,
+    ['Give {"keys": [public keys]} (RFC 7517).'],
+  )
+}

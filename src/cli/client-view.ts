@@ -1,0 +1,100 @@
+/** How a client looks: to programs (RFC 7591 names and a few of ours) and to people. */
+import { type Client, wholeScope } from '../clients/clients.ts'
+import { findPreset, presetSetup } from '../clients/presets.ts'
+import type { Output } from './output.ts'
+
+/** `secret` is known only right after it was made. */
+export function clientJson(client: Client, secret?: string): Record<string, unknown> {
+  const { metadata, apis } = client
+  const scope = wholeScope(client)
+  return {
+    client_id: client.id,
+    client_id_issued_at: Math.floor(client.createdAt.getTime() / 1000),
+    ...(secret === undefined ? {} : { client_secret: secret, client_secret_expires_at: 0 }),
+    ...inOrder({ ...metadata, ...(scope === '' ? {} : { scope }) }),
+    preset: client.preset,
+    pkce: client.pkceRequired ? 'required' : 'optional',
+    first_party: client.firstParty,
+    disabled: client.disabledAt !== null,
+    apis: apis.map(({ identifier }) => identifier),
+  }
+}
+
+/** What one looks for first, first; the database keeps no order. */
+const order = [
+  'client_name',
+  'client_uri',
+  'application_type',
+  'redirect_uris',
+  'post_logout_redirect_uris',
+  'backchannel_logout_uri',
+  'backchannel_logout_session_required',
+  'scope',
+  'grant_types',
+  'response_types',
+  'token_endpoint_auth_method',
+]
+
+function inOrder(metadata: Record<string, unknown>): Record<string, unknown> {
+  const names = [...order.filter((name) => name in metadata), ...Object.keys(metadata).toSorted()]
+  return Object.fromEntries(names.map((name) => [name, metadata[name]]))
+}
+
+export function showClient(out: Output, client: Client, issuer: string, secret?: string): void {
+  const { metadata } = client
+  out.fields([
+    ['Name', client.name],
+    ['Client ID', client.id],
+    ['Client secret', secret],
+    ['Issuer', issuer],
+    ['Preset', client.preset],
+    ['Status', client.disabledAt ? `disabled since ${stamp(client.disabledAt)}` : 'enabled'],
+    ['App', metadata.client_uri],
+    ['Redirect URIs', metadata.redirect_uris],
+    ['After sign-out', metadata.post_logout_redirect_uris],
+    ['Back-channel logout', metadata.backchannel_logout_uri],
+    ['Scopes', wholeScope(client)],
+    ['APIs', client.apis.map(({ identifier }) => identifier)],
+    ['Authentication', metadata.token_endpoint_auth_method],
+    ['PKCE', client.pkceRequired ? 'required' : 'optional'],
+    ['ID token', metadata.id_token_signed_response_alg ?? 'RS256'],
+    ['First party', client.firstParty ? 'yes: nobody is asked for consent' : 'no'],
+    ['Secrets', secret === undefined ? describeSecrets(client) : []],
+    ['Created', stamp(client.createdAt)],
+  ])
+}
+
+/** What to paste on the app's side, on stdout; the notes are words. */
+export function showSetup(out: Output, client: Client, issuer: string, secret?: string): void {
+  const setup = setupOf(client, issuer, secret)
+  if (!setup) return
+  out.raw(
+    `\n${out.style('dim', `For the app's side (preset ${client.preset}):`)}\n\n${setup.setup}`,
+  )
+  for (const note of setup.notes) out.say(`Note: ${note}`)
+}
+
+export function setupOf(client: Client, issuer: string, secret?: string) {
+  const preset = findPreset(client.preset)
+  return (
+    preset &&
+    presetSetup(preset, {
+      issuer,
+      clientId: client.id,
+      clientSecret: secret,
+      metadata: { ...client.metadata, scope: wholeScope(client) },
+    })
+  )
+}
+
+/** To the minute, in UTC, so that two people at two places read the same. */
+export function stamp(date: Date): string {
+  return `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}
+
+function describeSecrets({ secrets }: Client): string[] {
+  return secrets.map(
+    ({ createdAt, expiresAt }) =>
+      `of ${stamp(createdAt)}${expiresAt ? `, works until ${stamp(expiresAt)}` : ''}`,
+  )
+}

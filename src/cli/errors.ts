@@ -1,0 +1,111 @@
+/** How a command ends badly: one sentence, what to do about it, and the exit code that programs read. */
+import type { Problem } from '../clients/metadata.ts'
+import { ConfigError } from '../config.ts'
+import { StorageError, unavailability } from '../database/errors.ts'
+import { AppError } from '../errors.ts'
+
+/** Stable; named in the help and in the contract. */
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  conflict: 4,
+  refused: 5,
+  unreachable: 6,
+} as const
+
+export class CliError extends Error {
+  readonly exitCode: number
+  /** What to do, a line each. */
+  readonly fixes: string[]
+  constructor(exitCode: number, message: string, fixes: string[] = [], options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'CliError'
+    this.exitCode = exitCode
+    this.fixes = fixes
+  }
+}
+
+/** Which flag an admin would use to mend a field. */
+const flags: Record<string, string> = {
+  client_name: 'NAME',
+  client_uri: '--app-url',
+  client_id: '--client-id',
+  redirect_uris: '--redirect-uri',
+  post_logout_redirect_uris: '--post-logout-redirect-uri',
+  backchannel_logout_uri: '--backchannel-logout-uri',
+  token_endpoint_auth_method: '--auth-method',
+  id_token_signed_response_alg: '--id-token-alg',
+  scope: '--scope',
+  api: '--api',
+  pkce: '--pkce',
+  jwks: '--jwks',
+  jwks_uri: '--jwks-uri',
+  identifier: 'IDENTIFIER',
+  name: '--name',
+  token_lifetime: '--token-lifetime',
+  username: 'USERNAME',
+  email: '--email',
+  password: '--password-stdin',
+  role: '--role',
+}
+
+/** Every problem with its field, its flag and its fix. */
+export function refusal(what: string, problems: Problem[]): CliError {
+  return new CliError(
+    exitCodes.refused,
+    what,
+    problems.map(({ field, message, fix }) => `${fieldWithFlag(field)} ${message}.\n    ${fix}`),
+  )
+}
+
+export function fieldWithFlag(field: string): string {
+  const flag = flags[field]
+  return flag === undefined ? field : `${field} (${flag})`
+}
+
+/** In words for a person at a terminal; undefined for a fault that we did not foresee. */
+export function explain(error: unknown): CliError | undefined {
+  if (error instanceof CliError) return error
+  if (error instanceof ConfigError) {
+    return new CliError(exitCodes.usage, 'The settings are not usable.', error.problems, {
+      cause: error,
+    })
+  }
+  if (error instanceof StorageError) {
+    const ours = error.reason === 'newer-schema' || error.reason === 'migration'
+    return new CliError(ours ? exitCodes.failed : exitCodes.unreachable, error.message, [], {
+      cause: error,
+    })
+  }
+  const reason = unavailability(error)
+  if (reason !== undefined) {
+    const wrong = reason === 'credentials' ? 'does not let us in' : 'does not answer'
+    const words = error instanceof Error ? error.message : String(error)
+    return new CliError(
+      exitCodes.unreachable,
+      `The database ${wrong}: ${words || 'no connection'}`,
+      ['Check DATABASE_URL, and that PostgreSQL is running and reachable from here.'],
+      { cause: error },
+    )
+  }
+  if (error instanceof AppError)
+    return new CliError(exitCodeOf(error), error.message, [], { cause: error })
+  const { code } = error as { code?: unknown }
+  if (code === '23505') {
+    return new CliError(
+      exitCodes.conflict,
+      'Somebody else took that name at the same moment.',
+      [],
+      { cause: error },
+    )
+  }
+  return undefined
+}
+
+function exitCodeOf({ status }: AppError): number {
+  if (status === 404) return exitCodes.notFound
+  if (status === 409) return exitCodes.conflict
+  return status >= 500 ? exitCodes.failed : exitCodes.refused
+}

@@ -1,0 +1,100 @@
+/** The whole of `idp`: its commands, its help, and how each of them ends. */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { addApis } from './apis.ts'
+import { addCreate, addUpdate } from './clients-create.ts'
+import { addLife } from './clients-life.ts'
+import { addViews } from './clients-show.ts'
+import { addTest } from './clients-test.ts'
+import { type Context, createContext } from './context.ts'
+import { type CliError, exitCodes, explain } from './errors.ts'
+import { overview } from './help.ts'
+import type { Io } from './io.ts'
+import { addMigrate } from './migrate.ts'
+import { addUsers } from './users.ts'
+
+/** Runs one command and returns its exit code. `argv` begins after the name of the program. */
+export async function run(
+  argv: string[],
+  io: Io,
+  createEngineCheck: Context['createEngineCheck'],
+): Promise<number> {
+  const context = createContext(io, createEngineCheck)
+  const program = buildProgram(context)
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCodes.done
+  } catch (error) {
+    // Help and version end this way too; commander has written whatever there was to say.
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    return tell(context, error, program.opts<{ verbose?: boolean }>().verbose ?? false)
+  }
+}
+
+export function buildProgram(context: Context): Command {
+  const { io } = context
+  const program = new Command('idp')
+    .description('Runs your sign-in: the apps that use it, the people, the database.')
+    .version(readVersion(), '--version', 'print the version')
+    .option('--verbose', 'when something fails, print everything that is known about it')
+    .helpOption('-h, --help', 'print help')
+    .addHelpCommand(
+      new Command('help [command]').description('print help for a command').helpGroup('Running:'),
+    )
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? 80,
+      getErrHelpWidth: () => io.stderr.columns ?? 80,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      outputError: (text, write) => write(text.replace(/^error: /, 'idp: ')),
+    })
+    .addHelpText('after', overview)
+
+  program.commandsGroup('Apps:')
+  const clients = program
+    .command('clients')
+    .helpCommand(false)
+    .summary('apps that people sign in to')
+    .description('The apps that people sign in to, and programs that act for themselves.')
+  addCreate(clients, context)
+  addViews(clients, context)
+  addUpdate(clients, context)
+  addTest(clients, context)
+  addLife(clients, context)
+  addApis(program, context)
+  program.commandsGroup('People:')
+  addUsers(program, context)
+  program.commandsGroup('Running:')
+  addMigrate(program, context)
+  return program
+}
+
+function tell({ out }: Context, error: unknown, verbose: boolean): number {
+  const known: CliError | undefined = explain(error)
+  if (known) {
+    out.say(`idp: ${known.message}`)
+    for (const fix of known.fixes) out.say(`  ${fix}`)
+  } else {
+    const words = error instanceof Error ? error.message : String(error)
+    out.say(`idp: this went wrong, and it is our fault: ${words}`)
+    if (!verbose) out.say('  Run it again with --verbose and send us what it prints.')
+  }
+  if (verbose) out.say(describe(error))
+  return known?.exitCode ?? exitCodes.failed
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cause = error.cause === undefined ? '' : `\ncaused by ${describe(error.cause)}`
+  return `${error.stack ?? error.message}${cause}`
+}
+
+function readVersion(): string {
+  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}

@@ -1,0 +1,17 @@
+/** How an account looks to programs. */
+import { type Account, listRoles } from '../accounts/accounts.ts'
+import type { Db } from '../database/connection.ts'
+
+/** The claims' names where there are some. */
+export async function userJson(db: Db, account: Account): Promise<Record<string, unknown>> {
+  return {
+    id: account.id,
+    username: account.username,
+    email: account.email,
+    email_verified: account.emailVerifiedAt !== null,
+    name: account.name,
+    status: account.status,
+    roles: await listRoles(db, account.id),
+    created_at: account.createdAt.toISOString(),
+  }
+}

@@ -10,6 +10,8 @@ export async function readBody(
   req: IncomingMessage,
   options: { type: RegExp; maxBytes: number },
 ): Promise<string> {
+  // A second reader would wait for an end that has passed.
+  if (req.readableEnded) throw new Error('the body was read before')
   const { headers } = req
   const [type = '', ...parameters] = (headers['content-type'] ?? '').toLowerCase().split(';')
   const charset = parameters.find((parameter) => parameter.trim().startsWith('charset='))

@@ -109,7 +109,8 @@ function answer(ctx: Context, views: Views, fault: AppError): void {
 function formOf(ctx: Context): 'problem' | 'oauth' | 'page' {
   if (/^\/(api|access)(\/|$)/.test(ctx.path)) return 'problem'
   if (/^\/oauth2\/(?!(authorize|logout|device)(\/|$))/.test(ctx.path)) return 'oauth'
-  return ctx.accepts('html', 'json') === 'json' ? 'problem' : 'page'
+  const wanted = ctx.accepts('html', 'json', 'application/problem+json')
+  return wanted === 'html' || wanted === false ? 'page' : 'problem'
 }
 
 function problem(ctx: Context, views: Views, fault: AppError): object {

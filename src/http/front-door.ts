@@ -18,7 +18,7 @@ import { refuseOddRequests } from './request-shape.ts'
 
 /** Below it, an app with `proxy: true` sees the issuer's host and scheme and the client's true address. */
 export function frontDoor(options: {
-  config: Pick<Config, 'issuer' | 'trustedProxies' | 'clientCertHeader'>
+  config: Pick<Config, 'issuer' | 'production' | 'trustedProxies' | 'clientCertHeader'>
   views: Views
   logger: Logger
   health: Pick<Health, 'routes'>

@@ -36,14 +36,15 @@ const permissions = [
   .join(', ')
 
 /** Needs `ctx.state.nonce`. `Cache-Control` is `no-store` unless a door says otherwise. */
-export function securityHeaders(config: Pick<Config, 'issuer'>): Middleware {
+export function securityHeaders(config: Pick<Config, 'production'>): Middleware {
   const common = helmet({
     contentSecurityPolicy: false,
     crossOriginOpenerPolicy: { policy: 'same-origin' },
     crossOriginResourcePolicy: { policy: 'same-origin' },
     frameguard: { action: 'deny' },
     referrerPolicy: { policy: 'same-origin' },
-    hsts: config.issuer.startsWith('https:') && {
+    // Not on loopback, even with https: it would hold for every other port of this machine.
+    hsts: config.production && {
       maxAge: twoYearsSeconds,
       includeSubDomains: true,
     },

@@ -10,7 +10,8 @@ const pageVerbs = ['GET', 'HEAD', 'POST']
 const programVerbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 // The engine runs its GET for a HEAD, and its GETs write sessions, interactions and codes.
 const protocolVerbs = programVerbs.filter((verb) => verb !== 'HEAD')
-const longestTarget = 8192
+// Room for a request object by value; all headers together may have 16 KB (listen.ts).
+const longestTarget = 12 * 1024
 
 /** Throws 400 `invalid_request`, 405 `method_not_allowed` (with Allow) or 414 `too_large`. */
 export const refuseOddRequests: Middleware = async function refuseOddRequests(ctx, next) {

@@ -19,6 +19,7 @@ test('programs get a problem document with code, detail, request id and fields',
     ['/api/registrations', {}],
     ['/access/v1/evaluation', { accept: 'text/html' }],
     ['/sign-in', { accept: 'application/json' }],
+    ['/sign-in', { accept: 'application/problem+json' }],
   ] as const) {
     const answer = await ask(path, { headers })
     expect(answer.status).toBe(422)

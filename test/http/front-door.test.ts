@@ -28,7 +28,7 @@ async function start() {
     throw new Error('hush')
   })
   const door = frontDoor({
-    config: { issuer, trustedProxies: [] },
+    config: { issuer, production: true, trustedProxies: [] },
     views,
     logger,
     health,

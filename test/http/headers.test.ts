@@ -56,7 +56,7 @@ test('WB-07: nothing by default, a nonce of its own, no unsafe-*, and no form-ac
   expect(two?.headers['content-security-policy']).not.toBe(policy)
 })
 
-test('WB-08: HSTS belongs to https alone', async () => {
+test('WB-08: HSTS belongs to production alone: on loopback it would hold for every other port', async () => {
   const { ask } = await serve([
     ...above({ issuer: 'http://localhost:3000', trustedProxies: [] }),
     door,

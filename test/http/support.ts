@@ -53,7 +53,11 @@ export function above(
     level: 'debug',
     destination: { write: (line) => void lines.push(line) },
   })
-  const stack = [requestContext(config), securityHeaders(config), answerFaults({ views, logger })]
+  const stack = [
+    requestContext(config),
+    securityHeaders({ production: config.issuer === issuer }),
+    answerFaults({ views, logger }),
+  ]
   return Object.assign(stack, { lines })
 }
 

@@ -1,7 +1,6 @@
 /** Puts the house together: the only file that knows every room. Nothing here listens or connects. */
 import Koa from 'koa'
 import { Provider } from 'oidc-provider'
-import { record } from './audit/audit.ts'
 import type { Config } from './config.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
 import { createKeyring } from './crypto.ts'
@@ -21,6 +20,7 @@ import type { Mailer } from './mail/transport.ts'
 import { accountClient } from './oidc/account-client.ts'
 import { createClientCache } from './oidc/client-cache.ts'
 import { keySetDocument } from './oidc/documents.ts'
+import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
 import { loadSigningKeys, publicPart, type SigningKey } from './oidc/signing-keys.ts'
@@ -79,6 +79,10 @@ export function createApp(options: AppOptions): App {
     config,
     observer: {
       ...metrics.registration,
+      finished(status, seconds) {
+        metrics.registration.finished(status, seconds)
+        if (status === 'verified') metrics.accountCreated('registration')
+      },
       fault(error, step) {
         metrics.registration.fault(error, step)
         logger.error({ err: error, step }, 'registration step failed')
@@ -112,26 +116,7 @@ export function createApp(options: AppOptions): App {
       pages,
       limitClientAuthentication: clientAuthenticationLimit(),
     })
-    provider.on('server_error', (ctx, error) => {
-      ctx.state.fault = error
-    })
-    provider.on('grant.success', (ctx) => {
-      metrics.tokensIssued(String(ctx.oidc.params?.grant_type))
-    })
-    provider.on('grant.revoked', (ctx) => {
-      if (ctx.oidc.route !== 'token') return
-      const { grant_type: grantType } = ctx.oidc.params ?? {}
-      ctx.state.replayed = grantType === 'refresh_token' ? 'refresh_token' : 'code'
-    })
-    provider.on('end_session.success', (ctx) => {
-      const { session, params } = ctx.oidc
-      if (params?.logout === undefined || !session?.accountId) return
-      ctx.state.endedSession = {
-        accountId: session.accountId,
-        clientIds: Object.keys(session.authorizations ?? {}),
-        askedBy: session.state?.clientId,
-      }
-    })
+    listenToEngine(provider, { db, pages, observer: metrics })
     const keySet = { keys: keys.map(publicPart) }
     return {
       provider,
@@ -162,28 +147,7 @@ export function createApp(options: AppOptions): App {
     engine: () => engine,
     pages,
     readForm: async (ctx) => Object.entries(await readForm(ctx)),
-    async onReplay(ctx, what, grantId) {
-      const { client, entities } = ctx.oidc
-      const source = entities.AuthorizationCode ?? entities.RefreshToken
-      await record(db, {
-        type: `${what}.replayed`,
-        actor: { kind: 'client', id: client?.clientId },
-        accountId: source?.accountId,
-        clientId: client?.clientId,
-        origin: ctx.state.origin,
-        detail: { grantId },
-      })
-    },
-    async onSessionEnded(ctx, session) {
-      await pages.sessionEnded(ctx, session)
-      await record(db, {
-        type: 'session.ended',
-        actor: { kind: 'person', id: session.accountId },
-        accountId: session.accountId,
-        clientId: ctx.oidc.client?.clientId,
-        origin: ctx.state.origin,
-      })
-    },
+    onLostRace: (ctx, grantId) => auditEndedGrant(db, ctx, grantId),
   })
 
   const koa = new Koa({ proxy: true })

@@ -10,6 +10,7 @@ import { AppError } from '../errors.ts'
 import type { Queryable } from '../sessions/reads.ts'
 import { cookieNames } from './cookies.ts'
 import { createDocument, type Document, sendDocument } from './documents.ts'
+import { runAfterFlush } from './events.ts'
 import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { settledId } from './session-adapter.ts'
@@ -29,19 +30,10 @@ export type ProtocolOptions = {
   pool: Queryable
   engine(): Engine
   pages: ProtocolPages
-  /** A code or refresh token came twice: what hung on the grant has ended. */
-  onReplay(ctx: KoaContextWithOIDC, what: 'code' | 'refresh_token', grantId: string): Promise<void>
-  /** The person signed out; `session` is what it held. */
-  onSessionEnded(ctx: KoaContextWithOIDC, session: EndedSession): Promise<void>
+  /** A lost race ended this grant. */
+  onLostRace(ctx: KoaContextWithOIDC, grantId: string): Promise<void>
   /** The fields of a urlencoded body, with the limits of our forms. */
   readForm(ctx: Context): Promise<[string, string][]>
-}
-
-/** What a session held when it ended. */
-export type EndedSession = {
-  accountId: string | undefined
-  clientIds: string[]
-  askedBy?: string | undefined
 }
 
 const discoveryPaths = new Set([
@@ -57,7 +49,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
   return async function protocol(ctx: Context, next: Next) {
     const { path, method } = ctx
     if (discoveryPaths.has(path) && isRead(method)) return discovery(ctx)
-    if (!path.startsWith('/oauth2/')) return next()
+    if (!path.startsWith('/oauth2/') && !discoveryPaths.has(path)) return next()
     if (path === '/oauth2/jwks' && isRead(method)) return sendDocument(ctx, options.engine().keySet)
     if (postable.has(path)) {
       if (method === 'POST') return toGet(ctx)
@@ -106,10 +98,8 @@ export function createProtocol(options: ProtocolOptions): Middleware {
         throw fault(ctx)
       }
       if (settled) settleCookie(ctx, names.session, settled)
-      if (ctx.state.endedSession) await options.onSessionEnded(oidcCtx, ctx.state.endedSession)
+      await runAfterFlush(ctx)
       widenFlowCookie(ctx, names.interaction)
-      const replayed = ctx.state.replayed as 'code' | 'refresh_token' | undefined
-      if (replayed && unit.boundTo) await options.onReplay(oidcCtx, replayed, unit.boundTo.grantId)
     })
   }
 
@@ -145,7 +135,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
     }
     if (grantId && (lost === 'authorization_codes' || lost === 'refresh_tokens')) {
       await options.pool.query({ text: 'delete from grants where id = $1', values: [grantId] })
-      await options.onReplay(ctx, lost === 'refresh_tokens' ? 'refresh_token' : 'code', grantId)
+      await options.onLostRace(ctx, grantId)
     }
     ctx.status = 400
     ctx.body = { error: 'invalid_grant', error_description: 'grant request is invalid' }

@@ -38,6 +38,7 @@ function createJudge(issuer: string): Provider {
       logoutSource: absent,
       postLogoutSuccessSource: absent,
       renderAlreadyDone: absent,
+      sessionEnded: absent,
     } satisfies ProtocolPages,
   })
 }

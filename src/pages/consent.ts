@@ -64,11 +64,9 @@ export function consentPages(deps: PagesDeps) {
     const wants = (scope: string, ...claims: string[]) =>
       wanted.scopes.includes(scope) || claims.some((claim) => wanted.claims.includes(claim))
     if (wants('profile', 'name', 'given_name', 'family_name', 'preferred_username', 'picture')) {
-      items.push({
-        kind: 'profile',
-        username: String(account?.username),
-        name: String(account?.name),
-      })
+      const username = String(account?.username)
+      const name = String(account?.name)
+      items.push({ kind: 'profile', username, name: name === username ? undefined : name })
     }
     if (wants('email', 'email', 'email_verified')) {
       items.push({ kind: 'email', email: String(account?.email), verified: true })

@@ -7,16 +7,12 @@ import type { Context } from 'koa'
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
 import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
 import { findRestart } from '../oidc/interactions.ts'
-import type { EndedSession } from '../oidc/protocol.ts'
-import type { ProtocolPages } from '../oidc/protocol-pages.ts'
+import type { EndedSession, ProtocolPages } from '../oidc/protocol-pages.ts'
 import type { EndedApp } from '../views/page-data.ts'
 import { draw, type PagesDeps } from './context.ts'
 import { drawLost, firstPath } from './flow.ts'
 
-export function protocolPages(deps: PagesDeps): ProtocolPages & {
-  /** Called when a session ended, before its page: remembers for a minute what ended with it. */
-  sessionEnded(ctx: KoaContextWithOIDC, session: EndedSession): Promise<void>
-} {
+export function protocolPages(deps: PagesDeps): ProtocolPages {
   const secure = deps.config.issuer.startsWith('https:')
   const endedCookie = hostCookieName('ended', secure)
 

@@ -10,6 +10,18 @@ import type { Logger } from '../logger.ts'
 export type RequestObservation = { method: string; route: string; status: number; seconds: number }
 
 const longestPath = 200
+const protocolPlaces = new Set(
+  [
+    ...['authorize', 'token', 'userinfo', 'jwks', 'introspect', 'revoke', 'par', 'device'],
+    ...['bc-authorize', 'register', 'logout', 'authorize-challenge'],
+  ]
+    .map((name) => `/oauth2/${name}`)
+    .concat(
+      '/.well-known/openid-configuration',
+      '/.well-known/oauth-authorization-server',
+      '/.well-known/authzen-configuration',
+    ),
+)
 
 /** Needs request-context.ts above it. `observe` is called with every line. */
 export function logRequests(options: {
@@ -53,5 +65,12 @@ function levelOf(status: number, route: string | undefined): 'warn' | 'info' | '
 function routeOf(ctx: Context): string | undefined {
   if (ctx.state.route !== undefined) return ctx.state.route
   const { _matchedRoute } = ctx as { _matchedRoute?: unknown }
-  return typeof _matchedRoute === 'string' ? _matchedRoute : undefined
+  return typeof _matchedRoute === 'string' ? _matchedRoute : protocolRoute(ctx.path)
+}
+
+/** The engine keeps its router to itself; its places are few and fixed. What follows one is an id. */
+function protocolRoute(path: string): string | undefined {
+  const [place, rest] = /^(\/[^/]+\/[^/]+)(\/.*)?$/.exec(path)?.slice(1) ?? []
+  if (place === undefined || !protocolPlaces.has(place)) return undefined
+  return rest === undefined ? place : `${place}/:id`
 }

@@ -100,3 +100,18 @@ test('a client that hangs up is logged as such', async () => {
   await vi.waitFor(() => expect(lines).not.toHaveLength(0))
   expect(await last()).toMatchObject({ path: '/slow', aborted: true })
 })
+
+test('IN-08: endpoints of the protocol are named, and the id in the address of a resumed request is not', async () => {
+  const { ask, observed, lines } = await start()
+  const paths = ['/oauth2/token', '/oauth2/authorize/hush', '/.well-known/openid-configuration']
+  for (const path of [...paths, '/oauth2/other', '/other/token']) await ask(path)
+  await vi.waitFor(() => expect(observed).toHaveLength(5))
+  expect(observed.map(({ route }) => route)).toEqual([
+    '/oauth2/token',
+    '/oauth2/authorize/:id',
+    '/.well-known/openid-configuration',
+    'unmatched',
+    'unmatched',
+  ])
+  expect(lines.join('')).not.toContain('hush')
+})

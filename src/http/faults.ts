@@ -108,7 +108,7 @@ function answer(ctx: Context, views: Views, fault: AppError): void {
 
 function formOf(ctx: Context): 'problem' | 'oauth' | 'page' {
   if (/^\/(api|access)(\/|$)/.test(ctx.path)) return 'problem'
-  if (/^\/oauth2\/(?!(authorize|logout|device)(\/|$))/.test(ctx.path)) return 'oauth'
+  if (/^\/oauth2\/(?!(authorize|logout)(\/|$))/.test(ctx.path)) return 'oauth'
   const wanted = ctx.accepts('html', 'json', 'application/problem+json')
   return wanted === 'html' || wanted === false ? 'page' : 'problem'
 }

@@ -4,13 +4,16 @@
  */
 import type { Context } from 'koa'
 import { findAccount } from '../accounts/accounts.ts'
+import type { Origin } from '../audit/audit.ts'
 import { AppError } from '../errors.ts'
 import { limitKeyAddress, networkOf } from '../http/client-address.ts'
 import { type Flow, saveProgress } from '../oidc/interactions.ts'
-import { begin } from '../registration/begin.ts'
+import { abandon } from '../registration/abandon.ts'
+import { type Begun, begin } from '../registration/begin.ts'
 import type { RegistrationKey } from '../registration/deps.ts'
+import type { Fields } from '../registration/fields.ts'
 import { newestHandle } from '../registration/handles.ts'
-import { changeAddress, resend } from '../registration/mails.ts'
+import { resend } from '../registration/mails.ts'
 import { verifyCode } from '../registration/proofs.ts'
 import { type RegistrationView, read } from '../registration/read.ts'
 import type { PageError } from '../views/page-data.ts'
@@ -33,8 +36,12 @@ export function registrationPages(deps: PagesDeps) {
   const { registration } = deps
   return { showForm, submitForm, showProof, submitProof }
 
-  function showForm(ctx: Context, place: Place): void {
-    drawForm(ctx, place, {})
+  /** Whoever comes back ("Wrong address?") finds what they had typed. */
+  async function showForm(ctx: Context, place: Place): Promise<void> {
+    const before = place.key && (await read(deps.database.db, place.key))
+    const pending = before?.status === 'verified' ? undefined : before
+    const typed = pending && { username: pending.username, email: pending.email, name: '' }
+    drawForm(ctx, place, typed ? { typed } : {})
   }
 
   async function submitForm(ctx: Context, place: Place): Promise<void> {
@@ -45,7 +52,7 @@ export function registrationPages(deps: PagesDeps) {
       await deps.limits.consume('registration-address', limitKeyAddress(address))
       await deps.limits.consume('registration-network', networkOf(address))
       const fields = { username, email, password, name: name || undefined, locale }
-      const begun = await begin(registration, fields, origin)
+      const begun = await beginOrReplace(place, fields, origin)
       if (!begun.ok) {
         const error = { code: 'invalid_request', fields: begun.errors }
         return drawForm(ctx, place, { typed, error }, 422)
@@ -53,12 +60,22 @@ export function registrationPages(deps: PagesDeps) {
       await place.remember(begun.key)
       seeOther(ctx, place.path('verify-email'))
     } catch (error) {
-      if (!(error instanceof AppError) || error.status >= 500) {
-        if (!(error instanceof AppError) || error.status !== 503) throw error
-      }
+      // What the person can do something about stays on the page, with what they had typed.
+      if (!(error instanceof AppError) || ![403, 429, 503].includes(error.status)) throw error
       if (error.retryAfterSeconds) ctx.set('Retry-After', String(error.retryAfterSeconds))
       drawForm(ctx, place, { typed, error }, error.status)
     }
+  }
+
+  /** A username that is only held by what this browser began before is free for it. */
+  async function beginOrReplace(place: Place, fields: Fields, origin: Origin): Promise<Begun> {
+    const begun = await begin(registration, fields, origin)
+    const taken = !begun.ok && begun.errors.every(({ code }) => code === 'username_taken')
+    if (!taken || !place.key) return begun
+    const held = await read(deps.database.db, place.key)
+    if (held?.username !== fields.username) return begun
+    if (!(await abandon(deps.database.db, place.key, origin))) return begun
+    return begin(registration, fields, origin)
   }
 
   async function showProof(ctx: Context, place: Place): Promise<void> {
@@ -72,9 +89,8 @@ export function registrationPages(deps: PagesDeps) {
   async function submitProof(ctx: Context, place: Place): Promise<void> {
     const { key } = place
     if (!key) return seeOther(ctx, place.path('register'))
-    const { code = '', action, email } = formOf(ctx)
+    const { code = '', action } = formOf(ctx)
     if (action === 'resend') return askAgain(ctx, place, key)
-    if (email !== undefined) return correctAddress(ctx, place, key, email)
     const address = limitKeyAddress(ctx.state.address)
     const refusal = await deps.limits
       .consume('verification-address', address)
@@ -86,7 +102,11 @@ export function registrationPages(deps: PagesDeps) {
     if ('ok' in refusal && refusal.ok) return place.finish(refusal.accountId)
     const view = await read(deps.database.db, key)
     if (!view) return seeOther(ctx, place.path('register'))
-    const error: PageError = refusal instanceof AppError ? refusal : { code: refusal.code }
+    const left = 'guessesLeft' in refusal ? refusal.guessesLeft : undefined
+    const error: PageError =
+      refusal instanceof AppError
+        ? refusal
+        : { code: refusal.code, ...(left ? { values: { count: left } } : {}) }
     drawProof(ctx, place, view, { error }, refusal instanceof AppError ? refusal.status : 422)
   }
 
@@ -96,21 +116,6 @@ export function registrationPages(deps: PagesDeps) {
     const view = await read(deps.database.db, key)
     if (!view || !answer.ok) return seeOther(ctx, place.path('register'))
     drawProof(ctx, place, view, { resent: answer.sent })
-  }
-
-  async function correctAddress(
-    ctx: Context,
-    place: Place,
-    key: RegistrationKey,
-    email: string,
-  ): Promise<void> {
-    await deps.limits.consume('resend-address', limitKeyAddress(ctx.state.address))
-    const answer = await changeAddress(registration, key, email, ctx.state.origin)
-    const view = await read(deps.database.db, key)
-    if (!view) return seeOther(ctx, place.path('register'))
-    if (answer.ok) return seeOther(ctx, place.path('verify-email'))
-    const fields = 'errors' in answer ? { fields: answer.errors } : {}
-    drawProof(ctx, place, view, { error: { code: answer.code, ...fields } }, 422)
   }
 
   function drawForm(

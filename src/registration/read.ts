@@ -43,22 +43,28 @@ export function isId(text: string): boolean {
 }
 
 /** Undefined for an unknown id, a wrong handle and an expired registration alike. */
-export async function read(db: Db, key: RegistrationKey): Promise<RegistrationView | undefined> {
-  if (!isId(key.id)) return undefined
-  const row = await db
+export function read(
+  db: Db,
+  { id, handle }: RegistrationKey,
+): Promise<RegistrationView | undefined> {
+  return view(db, id, sha256(handle))
+}
+
+/** For a caller that has shown something better than the handle: the code or the link of the mail. */
+export function readProven(db: Db, id: string): Promise<RegistrationView | undefined> {
+  return view(db, id)
+}
+
+async function view(
+  db: Db,
+  id: string,
+  handleHash?: Buffer,
+): Promise<RegistrationView | undefined> {
+  if (!isId(id)) return undefined
+  let query = db
     .selectFrom('registrations')
-    .select([
-      'id',
-      'accountId',
-      'username',
-      'email',
-      'emailCanonical',
-      'locale',
-      'status',
-      'lastStep',
-      'error',
-    ])
-    .select(['mailNumber', 'updatedAt'])
+    .select(['id', 'accountId', 'username', 'email', 'emailCanonical', 'locale'])
+    .select(['status', 'lastStep', 'error', 'mailNumber', 'updatedAt'])
     .select([
       sql<RegistrationView['proof']>`case
         when guesses >= ${guessesPerCode} then 'too-many'
@@ -68,10 +74,10 @@ export async function read(db: Db, key: RegistrationKey): Promise<RegistrationVi
         'waitSeconds',
       ),
     ])
-    .where('id', '=', key.id)
-    .where('handleHash', '=', sha256(key.handle))
+    .where('id', '=', id)
     .where('expiresAt', '>', now)
-    .executeTakeFirst()
+  if (handleHash) query = query.where('handleHash', '=', handleHash)
+  const row = await query.executeTakeFirst()
   if (!row) return undefined
   const { updatedAt, ...known } = row
   return {

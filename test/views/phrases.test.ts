@@ -58,6 +58,8 @@ test('every phrase is used, and every phrase used exists', () => {
     .map((file) => readFileSync(join(root, file), 'utf8'))
   sources.push(readFileSync(join(root, '../src/views.ts'), 'utf8'))
   sources.push(readFileSync(join(root, '../src/views/phrases.ts'), 'utf8'))
+  sources.push(readFileSync(join(root, '../src/registration/read.ts'), 'utf8'))
+  sources.push(readFileSync(join(root, '../src/api/registrations.ts'), 'utf8'))
   const code = sources.join('\n')
   // Keys stand in quotes; `prefix.${value}.rest` stands for every key of that shape.
   const literal = new Set(code.match(/(?<=['`])[a-z][\w-]*(\.[\w-]+)+(?=['`])/g))

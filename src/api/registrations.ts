@@ -1,0 +1,143 @@
+/**
+ * Registration for programs: the addresses and the JSON of the contract. Pages do the same through the same
+ * functions. Whoever began holds the handle and sends it as a bearer token; without it a registration does not
+ * exist, so that an id in a log is worth nothing (security AC-20).
+ */
+import Router from '@koa/router'
+import type { Context, Middleware } from 'koa'
+import { AppError, type FieldError } from '../errors.ts'
+import { limitKeyAddress, networkOf } from '../http/client-address.ts'
+import type { Limits } from '../http/limits.ts'
+import { begin } from '../registration/begin.ts'
+import type { RegistrationDeps, RegistrationKey } from '../registration/deps.ts'
+import { localeFor } from '../registration/fields.ts'
+import { resend } from '../registration/mails.ts'
+import { type Verification, verifyCode, verifyToken } from '../registration/proofs.ts'
+import { type RegistrationView, read, readProven, toJson } from '../registration/read.ts'
+import { retry } from '../registration/resume.ts'
+import { checkAvailability } from '../registration/usernames.ts'
+import type { Views } from '../views.ts'
+import { refuseOtherVerbs } from './other-verbs.ts'
+import { parseJson } from './parse.ts'
+import { registrationRequest, verificationRequest } from './schemas.ts'
+
+type Options = {
+  registration: RegistrationDeps
+  limits: Pick<Limits, 'consume'>
+  views: Pick<Views, 't'>
+}
+
+/** Errors are thrown as AppErrors; http/faults.ts makes problem documents of them. */
+export function registrationRoutes({ registration: deps, limits, views }: Options): Middleware[] {
+  const router = new Router({ prefix: '/api/registrations' })
+  const { db } = deps
+
+  const show = (view: RegistrationView, handle?: string) =>
+    toJson(view, (key) => views.t(localeFor(view.locale), key), handle)
+
+  function refuse(ctx: Context, code: string, status: number, fields: FieldError[] = []): never {
+    const words = fields.map((field) => views.t(ctx.state.locale, `errors.${field.code}`))
+    throw new AppError(code, status, { fields, ...(words[0] && { detail: words.join(' ') }) })
+  }
+
+  router.get('/usernames/:username', async (ctx) => {
+    const { locale, address } = ctx.state
+    await limits.consume('username-check', limitKeyAddress(address))
+    if (deps.config.registration !== 'open') throw new AppError('registration_closed', 403)
+    const check = await checkAvailability(db, ctx.params.username ?? '', deps.config)
+    const key = check.available ? 'registration.username_available' : `errors.${check.code}`
+    ctx.body = { available: check.available, message: views.t(locale, key) }
+  })
+
+  router.post('/', async (ctx) => {
+    const { locale, address, origin } = ctx.state
+    const fields = await parseJson(ctx, registrationRequest)
+    await limits.consume('registration-address', limitKeyAddress(address))
+    await limits.consume('registration-network', networkOf(address))
+    const options = { signal: hungUp(ctx) }
+    const begun = await begin(deps, { ...fields, locale: fields.locale ?? locale }, origin, options)
+    if (!begun.ok) return refuse(ctx, 'invalid_request', 400, begun.errors)
+    ctx.status = 202
+    ctx.set('Location', `/api/registrations/${begun.key.id}`)
+    ctx.body = show(begun.registration, begun.key.handle)
+  })
+
+  router.get('/:id', async (ctx) => {
+    const view = await read(db, keyOf(ctx))
+    if (!view) throw new AppError('registration_not_found', 404)
+    ctx.body = show(view)
+  })
+
+  router.post('/:id/verification', async (ctx) => {
+    const { address, origin } = ctx.state
+    const proof = await parseJson(ctx, verificationRequest)
+    await limits.consume('verification-address', limitKeyAddress(address))
+    const key = keyOf(ctx)
+    const verified =
+      'code' in proof
+        ? await verifyCode(deps, key, proof.code, origin)
+        : await verifyToken(deps, proof.token, { key, origin })
+    const refusal = refusalOf(verified, 'code' in proof ? 'code' : 'token')
+    if (refusal) return refuse(ctx, refusal.code, refusal.status, refusal.fields)
+    const view = await readProven(db, key.id)
+    if (!view) throw new AppError('registration_not_found', 404)
+    ctx.body = show(view)
+  })
+
+  router.post('/:id/mail', async (ctx) => {
+    const { address, origin } = ctx.state
+    await limits.consume('resend-address', limitKeyAddress(address))
+    const answer = await resend(deps, keyOf(ctx), origin)
+    if (!answer.ok) return refuse(ctx, answer.code, statuses[answer.code])
+    ctx.status = 202
+    ctx.body = { retryAfter: answer.retryAfterSeconds }
+  })
+
+  router.post('/:id/retry', async (ctx) => {
+    const { address, origin } = ctx.state
+    await limits.consume('resend-address', limitKeyAddress(address))
+    const resumed = await retry(deps, keyOf(ctx), origin)
+    if (!resumed.ok) return refuse(ctx, resumed.code, statuses[resumed.code])
+    ctx.status = 202
+    ctx.body = show(resumed.registration)
+  })
+
+  return [router.routes() as Middleware, refuseOtherVerbs(router)]
+}
+
+const statuses = {
+  registration_not_found: 404,
+  registration_not_waiting: 409,
+  registration_not_retryable: 409,
+  too_many_attempts: 429,
+  email_taken: 409,
+  account_disabled: 403,
+  code_invalid: 400,
+  code_wrong: 400,
+  code_expired: 400,
+  too_many_guesses: 400,
+  link_used: 400,
+  link_expired: 400,
+} as const
+
+function refusalOf(verified: Verification, field: 'code' | 'token') {
+  if (verified.ok) return undefined
+  const status = statuses[verified.code]
+  const fields = status === 400 ? [{ field, code: verified.code }] : []
+  return { code: verified.code, status, fields }
+}
+
+/** The id of the path and the handle of the Authorization header; an empty handle opens nothing. */
+function keyOf(ctx: Context & { params: Record<string, string> }): RegistrationKey {
+  const bearer = /^Bearer +([\w-]{1,128})$/i.exec(ctx.get('Authorization'))
+  return { id: ctx.params.id ?? '', handle: bearer?.[1] ?? '' }
+}
+
+/** Fires when the caller is gone: a hash that still waits for it is not made. */
+function hungUp(ctx: Context): AbortSignal {
+  const controller = new AbortController()
+  ctx.res.once('close', () => {
+    if (!ctx.res.writableFinished) controller.abort()
+  })
+  return controller.signal
+}

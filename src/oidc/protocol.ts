@@ -87,7 +87,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       await dispatch(engine.provider, ctx, next)
       const oidcCtx = ctx as unknown as KoaContextWithOIDC
       await engine.introspectStructured(oidcCtx)
-      if (ctx.status >= 500) throw fault(ctx)
+      if (ctx.status >= 500) throw fault(takeBack(ctx))
       let settled: ReturnType<typeof settledId>
       try {
         const { lost, session } = await flushUnitOfWork(options.pool, unit)
@@ -95,7 +95,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
         settled = settledId(unit, session)
       } catch (error) {
         ctx.state.fault = error
-        throw fault(ctx)
+        throw fault(takeBack(ctx))
       }
       if (settled) settleCookie(ctx, names.session, settled)
       await runAfterFlush(ctx)
@@ -122,8 +122,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
     lost: Lost,
     grantId: string | undefined,
   ): Promise<void> {
-    ctx.remove('Set-Cookie')
-    ctx.remove('Location')
+    takeBack(ctx)
     if (lost === 'interactions') return options.pages.renderAlreadyDone(ctx)
     if (lost === 'pushed_authorization_requests') {
       const out = {
@@ -157,6 +156,13 @@ type Composer = { compose(middleware: unknown): Middleware }
 const composed = new WeakMap<Provider, Middleware>()
 
 const isRead = (method: string) => method === 'GET' || method === 'HEAD'
+
+/** What was not written must not be handed out: neither a code nor the id of a session that is nowhere. */
+function takeBack<T extends Pick<Context, 'remove'>>(ctx: T): T {
+  ctx.remove('Set-Cookie')
+  ctx.remove('Location')
+  return ctx
+}
 
 /** `ctx.state.fault` is what the engine met; it answers apps in OAuth's words and people with a page. */
 function fault(ctx: Context): AppError {

@@ -138,8 +138,8 @@ function saveSession(save: SessionSave, and: string, bind: Bind): string {
   const sets = Object.entries(save.row).map(
     ([column, value]) => `${column} = ${bind(value, columnType(columns, column))}`,
   )
-  const account = bind(save.row.account_id ?? null, 'uuid')
   if (save.rotation) {
+    const account = bind(save.row.account_id ?? null, 'uuid')
     const from = bind(save.rotation.from, 'bytea')
     // Only whoever holds the id of this moment changes it. The old one stays usable for a minute, and only
     // if it was signed in as the same person before: otherwise it may have been planted (fixation).

@@ -9,7 +9,6 @@ const secretNames = [
   'new_password',
   'secret',
   'client_secret',
-  'code',
   'code_verifier',
   'token',
   'access_token',

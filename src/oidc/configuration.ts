@@ -1,0 +1,152 @@
+/**
+ * What the engine is told: what is on, what is off, and which of our functions answer its questions. Its unsafe
+ * defaults are closed here; an unknown key would be ignored silently, so the type is held to.
+ */
+import type {
+  Account,
+  AdapterFactory,
+  Client,
+  Configuration,
+  KoaContextWithOIDC,
+} from 'oidc-provider'
+import type { Config } from '../config.ts'
+import type { Keyring } from '../crypto.ts'
+import { type Queryable, read } from '../sessions/reads.ts'
+import { accountClaims, claimsByScope, standardScopes } from './claims.ts'
+import type { ClientCache } from './client-cache.ts'
+import { clientExtras } from './client-metadata.ts'
+import { loadGrant } from './consent.ts'
+import { cookieNames, cookieOptions } from './cookies.ts'
+import { timesToLive } from './lifetimes.ts'
+import { keepOfflineAccess } from './offline-access.ts'
+import { createPrompts } from './prompts.ts'
+import type { ProtocolPages } from './protocol-pages.ts'
+import { resourceIndicators } from './resources.ts'
+import type { SigningKey } from './signing-keys.ts'
+import { unitOfWork } from './unit-of-work.ts'
+
+export type ProviderOptions = {
+  config: Pick<Config, 'issuer' | 'jwksMaxAgeSeconds'>
+  pool: Queryable
+  keyring: Keyring
+  keys: SigningKey[]
+  clients: ClientCache
+  pages: ProtocolPages
+  /** Wrong secrets are counted per client and address; `check` throws 429 when there were too many. */
+  limitClientAuthentication: {
+    check(clientId: string): Promise<void>
+    count(clientId: string): Promise<void>
+  }
+}
+
+export function configuration(options: ProviderOptions, adapter: AdapterFactory): Configuration {
+  const { config, keys, pages, pool, clients } = options
+  return {
+    adapter,
+    jwks: { keys: structuredClone(keys) },
+    scopes: standardScopes,
+    claims: claimsByScope,
+    // Apps that read only the ID token find everything of the scope there.
+    conformIdTokenClaims: false,
+    responseTypes: ['code'],
+    subjectTypes: ['public'],
+    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    clientDefaults: { id_token_signed_response_alg: 'RS256', response_types: ['code'] },
+    enabledJWA: {
+      idTokenSigningAlgValues: ['RS256', 'ES256'],
+      userinfoSigningAlgValues: ['RS256', 'ES256'],
+      clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      requestObjectSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+      introspectionSigningAlgValues: ['RS256', 'ES256'],
+      authorizationSigningAlgValues: ['RS256', 'ES256'],
+      dPoPSigningAlgValues: ['ES256', 'EdDSA', 'RS256', 'PS256'],
+    },
+    allowOmittingSingleRegisteredRedirectUri: false,
+    acceptQueryParamAccessTokens: false,
+    // Ids are 256 random bits already: a signature would add nothing but its cost.
+    cookies: { names: cookieNames(config.issuer), ...cookieOptions(config.issuer) },
+    clockTolerance: 5,
+    discovery: {
+      claim_types_supported: ['normal'],
+      ui_locales_supported: ['en', 'zh-CN'],
+      introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      revocation_endpoint_auth_methods_supported: [
+        'client_secret_basic',
+        'client_secret_post',
+        'none',
+      ],
+    },
+    extraClientMetadata: clientExtras,
+    extraParams: { scope: keepOfflineAccess },
+    extraTokenClaims: (_ctx, token) =>
+      token.kind === 'AccessToken' && token.aud ? { gid: token.grantId } : undefined,
+    clientBasedCORS: (_ctx, origin, client) =>
+      (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
+    expiresWithSession: (_ctx, token) => !token.scopes.has('offline_access'),
+    findAccount: accountFinder(pool),
+    loadExistingGrant: async (ctx) => loadGrant(ctx, (await unitOfWork().found) ?? {}),
+    issueRefreshToken: (_ctx, client, token) =>
+      client.grantTypeAllowed('refresh_token') && token.scopes.has('offline_access'),
+    rotateRefreshToken: true,
+    interactions: {
+      policy: createPrompts(),
+      url: (_ctx, interaction) => pages.interactionPath(interaction),
+    },
+    pkce: { required: (_ctx, client) => client.pkce_required !== false },
+    renderError: pages.renderError,
+    revokeGrantPolicy: (ctx) => ctx.oidc.route !== 'revocation' || !ctx.oidc.entities.AccessToken,
+    features: {
+      devInteractions: { enabled: false },
+      claimsParameter: { enabled: true },
+      clientCredentials: { enabled: true },
+      dPoP: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: mayIntrospect },
+      pushedAuthorizationRequests: { enabled: true },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
+      resourceIndicators: resourceIndicators(clients),
+      rpInitiatedLogout: {
+        enabled: true,
+        logoutSource: pages.logoutSource,
+        postLogoutSuccessSource: pages.postLogoutSuccessSource,
+      },
+      userinfo: { enabled: true },
+    },
+    routes: {
+      authorization: '/oauth2/authorize',
+      backchannel_authentication: '/oauth2/bc-authorize',
+      code_verification: '/device',
+      device_authorization: '/oauth2/device',
+      end_session: '/oauth2/logout',
+      introspection: '/oauth2/introspect',
+      jwks: '/oauth2/jwks',
+      pushed_authorization_request: '/oauth2/par',
+      registration: '/oauth2/register',
+      revocation: '/oauth2/revoke',
+      token: '/oauth2/token',
+      userinfo: '/oauth2/userinfo',
+    },
+    ttl: timesToLive,
+  }
+}
+
+/** The person behind `sub`, while they may be here: suspended people fail on every use of a token. */
+function accountFinder(pool: Queryable) {
+  return async (_ctx: KoaContextWithOIDC, sub: string): Promise<Account | undefined> => {
+    const joined = (await unitOfWork().found)?.account
+    const account = joined?.id === sub ? joined : (await read(pool, 'account', [sub])).account
+    if (!account) return undefined
+    return { accountId: sub, claims: async () => ({ sub, ...accountClaims(account) }) }
+  }
+}
+
+/** A token is shown to the client it was given to, and to nobody else here; see structured-tokens.ts for APIs. */
+function mayIntrospect(
+  _ctx: KoaContextWithOIDC,
+  client: Client,
+  token: { clientId?: string | undefined },
+): boolean {
+  return token.clientId === client.clientId
+}

@@ -1,6 +1,8 @@
 /** Puts the house together: the only file that knows every room. Nothing here listens or connects. */
 import Koa from 'koa'
 import { Provider } from 'oidc-provider'
+import { openApiRoutes } from './api/openapi.ts'
+import { registrationRoutes } from './api/registrations.ts'
 import type { Config } from './config.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
 import { createKeyring } from './crypto.ts'
@@ -161,6 +163,8 @@ export function createApp(options: AppOptions): App {
   })
   koa.use(protocol)
   koa.use(pageRoutes(pagesDeps).routes())
+  for (const middleware of registrationRoutes({ registration, views, limits })) koa.use(middleware)
+  for (const middleware of openApiRoutes(config)) koa.use(middleware)
   // Faults have been answered already; what comes here is a connection that broke.
   koa.on('error', (error) => logger.warn({ err: error }, 'answer was not delivered'))
 

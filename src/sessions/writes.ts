@@ -125,11 +125,24 @@ function insert(write: Extract<Write, { kind: 'insert' }>, held: string, bind: B
     write.onConflict === 'nothing'
       ? ` on conflict (${key}) do nothing`
       : write.onConflict === 'merge'
-        ? ` on conflict (${key}) do update set ${merged.map((column) => `${column} = excluded.${column}`).join(', ')}`
+        ? ` on conflict (${key}) do update set ${merged.map((column) => merge(table, column)).join(', ')}`
         : ''
   return `insert into ${table} (${given.join(', ')}) select ${values.join(', ')}${
     held ? ` where ${held}` : ''
   }${conflict} returning 1`
+}
+
+/** A grant only ever grows: of two tabs that widen one at once, neither takes back what the other added. */
+function merge(table: string, column: string): string {
+  const both = `${table}.${column} || excluded.${column}`
+  if (table === 'grants') {
+    if (column === 'scopes' || column === 'claims') {
+      return `${column} = array(select distinct unnest(${both}))`
+    }
+    if (column === 'resources') return `${column} = ${both}`
+    if (column === 'offline') return `offline = ${table}.offline or excluded.offline`
+  }
+  return `${column} = excluded.${column}`
 }
 
 /** Never an insert: a slow request that ends after a sign-out must not bring the session back. */

@@ -88,7 +88,7 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
     const { address, origin } = ctx.state
     await limits.consume('resend-address', limitKeyAddress(address))
     const answer = await resend(deps, keyOf(ctx), origin)
-    if (!answer.ok) return refuse(ctx, answer.code, statuses[answer.code])
+    if (!answer.ok) return refuse(ctx, answer.code, refusalStatuses[answer.code])
     ctx.status = 202
     ctx.body = { retryAfter: answer.retryAfterSeconds }
   })
@@ -97,7 +97,7 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
     const { address, origin } = ctx.state
     await limits.consume('resend-address', limitKeyAddress(address))
     const resumed = await retry(deps, keyOf(ctx), origin)
-    if (!resumed.ok) return refuse(ctx, resumed.code, statuses[resumed.code])
+    if (!resumed.ok) return refuse(ctx, resumed.code, refusalStatuses[resumed.code])
     ctx.status = 202
     ctx.body = show(resumed.registration)
   })
@@ -105,7 +105,8 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
   return [router.routes() as Middleware, refuseOtherVerbs(router)]
 }
 
-const statuses = {
+/** What each refusal of the room means in HTTP. */
+export const refusalStatuses = {
   registration_not_found: 404,
   registration_not_waiting: 409,
   registration_not_retryable: 409,
@@ -122,7 +123,7 @@ const statuses = {
 
 function refusalOf(verified: Verification, field: 'code' | 'token') {
   if (verified.ok) return undefined
-  const status = statuses[verified.code]
+  const status = refusalStatuses[verified.code]
   const fields = status === 400 ? [{ field, code: verified.code }] : []
   return { code: verified.code, status, fields }
 }

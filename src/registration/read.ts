@@ -14,7 +14,6 @@ export type RegistrationView = {
   accountId: string | null
   username: string
   email: string
-  emailCanonical: string
   maskedEmail: string
   locale: string
   status: RegistrationStatus
@@ -63,7 +62,7 @@ async function view(
   if (!isId(id)) return undefined
   let query = db
     .selectFrom('registrations')
-    .select(['id', 'accountId', 'username', 'email', 'emailCanonical', 'locale'])
+    .select(['id', 'accountId', 'username', 'email', 'locale'])
     .select(['status', 'lastStep', 'error', 'mailNumber', 'updatedAt'])
     .select([
       sql<RegistrationView['proof']>`case

@@ -89,7 +89,12 @@ async function prepare(
     await record(trx, { type: 'mail.held_back', detail: { registrationId: id } })
     return undefined
   }
-  return owner ? tellOwner(views, owner, registration) : sendCode(views, registration, secrets)
+  if (!owner) return sendCode(views, registration, secrets)
+  if (!isStored(proof.codeHash)) {
+    const detail = { registrationId: id }
+    await record(trx, { type: 'registration.address_owned', accountId: owner.id, detail })
+  }
+  return tellOwner(views, owner, registration)
 }
 
 function sendCode(

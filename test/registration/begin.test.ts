@@ -1,20 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { findAccount } from '../../src/accounts/accounts.ts'
 import { begin } from '../../src/registration/begin.ts'
-import { pendingFor } from '../../src/registration/handles.ts'
 import { verifyCode } from '../../src/registration/proofs.ts'
-import { read, toJson } from '../../src/registration/read.ts'
-import { checkAvailability } from '../../src/registration/usernames.ts'
 import { createDatabase } from '../support/database.ts'
-import {
-  createDeps,
-  deliver,
-  letTimePass,
-  mustBegin,
-  newcomer,
-  password,
-  waitingMails,
-} from './newcomers.ts'
+import { createDeps, deliver, mustBegin, newcomer, password, waitingMails } from './newcomers.ts'
 
 const { db } = await createDatabase()
 const deps = createDeps(db)
@@ -185,37 +174,6 @@ test('no row and no waiting job holds the code, the link or the handle', async (
   expect(payloads).not.toContain(mail?.code)
 })
 
-describe('the handle', () => {
-  test('reads its own registration and no other', async () => {
-    const [mine, yours] = [await mustBegin(deps), await mustBegin(deps)]
-    expect(await read(db, mine)).toMatchObject({ id: mine.id })
-    expect(await read(db, { id: mine.id, handle: yours.handle })).toBeUndefined()
-    expect(await read(db, { id: mine.id, handle: '' })).toBeUndefined()
-    expect(await read(db, { id: 'not-a-uuid', handle: mine.handle })).toBeUndefined()
-  })
-
-  test('is told again to whoever has given the password of the unverified account', async () => {
-    const key = await mustBegin(deps)
-    const view = await read(db, key)
-    expect(await pendingFor(deps, view?.accountId ?? '')).toEqual(key)
-    await letTimePass(db, key.id, '25 hours')
-    expect(await pendingFor(deps, view?.accountId ?? '')).toBeUndefined()
-  })
-
-  test('made under a key that is gone is replaced', async () => {
-    const key = await mustBegin(deps)
-    const view = await read(db, key)
-    const { keyring } = createDeps(db, {})
-    const other = createDeps(db, {
-      keyring: { ...keyring, macs: () => [], mac: (...parts) => keyring.mac('other', ...parts) },
-    })
-    const again = await pendingFor(other, view?.accountId ?? '')
-    expect(again?.handle).not.toBe(key.handle)
-    expect(await read(db, again ?? key)).toMatchObject({ id: key.id })
-    expect(await read(db, key)).toBeUndefined()
-  })
-})
-
 describe('the same form sent twice', () => {
   test('one after the other is one registration and one mail', async () => {
     const fields = newcomer()
@@ -240,60 +198,4 @@ describe('the same form sent twice', () => {
     expect(await begin(deps, { ...fields, password: 'another quiet river' })).toEqual(refused)
     expect(await begin(deps, { ...fields, email: 'other@example.org' })).toEqual(refused)
   })
-})
-
-test('fifty at once with one username make one account (RC-06)', async () => {
-  const attempts = await Promise.all(
-    Array.from({ length: 50 }, (_, index) =>
-      begin(deps, newcomer({ username: 'wanted', email: `fan${index}@example.org` })),
-    ),
-  )
-  expect(attempts.filter(({ ok }) => ok)).toHaveLength(1)
-  for (const refused of attempts.filter(({ ok }) => !ok)) {
-    expect(refused).toEqual({ ok: false, errors: [{ field: 'username', code: 'username_taken' }] })
-  }
-  const left = await db
-    .selectFrom('registrations')
-    .select('id')
-    .where('username', '=', 'wanted')
-    .execute()
-  expect(left).toHaveLength(1)
-})
-
-test('a username is held as long as its registration lives, and not longer', async () => {
-  const { id } = await mustBegin(deps, { username: 'squatter' })
-  const check = () => checkAvailability(db, 'squatter', deps.config)
-  expect(await check()).toEqual({ available: false, code: 'username_taken' })
-  await letTimePass(db, id, '24 hours')
-  expect(await check()).toEqual({ available: true, username: 'squatter' })
-  expect(await begin(deps, newcomer({ username: 'squatter' }))).toMatchObject({ ok: true })
-})
-
-test('a spelling that only needs mending is answered with the mended name', async () => {
-  expect(await checkAvailability(db, 'Grace Hopper', deps.config)).toEqual({
-    available: false,
-    code: 'username_invalid',
-    suggestion: 'grace_hopper',
-  })
-})
-
-test('the JSON has the shape of the contract, and the handle only for who began', async () => {
-  const key = await mustBegin(deps)
-  const view = await read(db, key)
-  if (!view) throw new Error('gone')
-  const json = toJson(view, (phrase) => phrase, key.handle)
-  expect(json).toEqual({
-    id: key.id,
-    handle: key.handle,
-    status: 'verification_sent',
-    progress: 80,
-    message: 'registration.verification_sent',
-    canProceed: true,
-    details: {
-      lastStep: 'verification_sent',
-      error: null,
-      lastUpdated: view.lastUpdated.toISOString(),
-    },
-  })
-  expect(toJson(view, (phrase) => phrase)).not.toHaveProperty('handle')
 })

@@ -2,12 +2,30 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     exclude: ['test/benchmark/**'],
     globalSetup: ['test/support/global-setup.ts'],
     // Tests hash passwords and start servers; more at once would only slow each other down.
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'house',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/benchmark/**', 'test/browser/**'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          // A browser is looked for, and unpacked where none is installed, only when one of these runs.
+          globalSetup: ['test/support/browser-setup.ts'],
+        },
+      },
+    ],
   },
 })

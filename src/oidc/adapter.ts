@@ -152,7 +152,10 @@ async function tokenRead(
   unit.found ??= read(storage.pool, statement, [sha256(id)])
   const found = await unit.found
   const row = found.token ?? found.refreshToken
-  if (row) unit.boundTo = { clientId: row.client_id as string, grantId: row.grant_id as string }
+  if (row) {
+    const { client_id: clientId, grant_id: grantId, account_id: accountId } = row
+    unit.boundTo = { clientId, grantId, accountId } as NonNullable<UnitOfWork['boundTo']>
+  }
   return found
 }
 

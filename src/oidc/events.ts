@@ -7,6 +7,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
+import { unitOfWork } from './unit-of-work.ts'
 
 declare module 'koa' {
   interface DefaultState {
@@ -57,14 +58,13 @@ export async function auditEndedGrant(
   ctx: KoaContextWithOIDC,
   grantId: string,
 ): Promise<void> {
-  const { client, entities, params, route } = ctx.oidc
+  const { client, params, route } = ctx.oidc
   if (route !== 'token' && route !== 'revocation') return
   const what = params?.grant_type === 'refresh_token' ? 'refresh_token' : 'code'
-  const source = entities.AuthorizationCode ?? entities.RefreshToken
   await record(db, {
     type: route === 'token' ? `${what}.replayed` : 'grant.revoked',
     actor: { kind: 'client', id: client?.clientId },
-    accountId: source?.accountId,
+    accountId: unitOfWork().boundTo?.accountId,
     clientId: client?.clientId,
     origin: ctx.state.origin,
     detail: { grantId },

@@ -24,8 +24,8 @@ export type UnitOfWork = {
   /** By `Model:id`, so that a later save of the same thing replaces the earlier one. */
   writes: Map<string, Write>
   session?: LoadedSession
-  /** The client and grant of the token in hand. */
-  boundTo?: { clientId: string; grantId: string }
+  /** What the token in hand was given for. */
+  boundTo?: { clientId: string; grantId: string; accountId: string }
   retriedRefresh?: boolean
 }
 

@@ -23,6 +23,7 @@ import { createPrompts } from './prompts.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { resourceIndicators } from './resources.ts'
 import type { SigningKey } from './signing-keys.ts'
+import { extraTokenClaims } from './token-claims.ts'
 import { unitOfWork } from './unit-of-work.ts'
 
 export type ProviderOptions = {
@@ -78,8 +79,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     },
     extraClientMetadata: clientExtras,
     extraParams: { scope: keepOfflineAccess },
-    extraTokenClaims: (_ctx, token) =>
-      token.kind === 'AccessToken' && token.aud ? { gid: token.grantId } : undefined,
+    extraTokenClaims,
     clientBasedCORS: (_ctx, origin, client) =>
       (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
     expiresWithSession: (_ctx, token) => !token.scopes.has('offline_access'),

@@ -25,6 +25,7 @@ import { keySetDocument } from './oidc/documents.ts'
 import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
+import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
 import { loadSigningKeys, publicPart, type SigningKey } from './oidc/signing-keys.ts'
 import { createStructuredIntrospection } from './oidc/structured-tokens.ts'
 import type { PagesDeps } from './pages/context.ts'
@@ -149,6 +150,11 @@ export function createApp(options: AppOptions): App {
     engine: () => engine,
     pages,
     readForm: async (ctx) => Object.entries(await readForm(ctx)),
+    async keepRefusal(ctx, out) {
+      if (!isWorthKeeping(out.error)) return undefined
+      const kept = await limits.allows('refusal-address', limitKeyAddress(ctx.state.address))
+      return kept ? keepRefusal({ db, clients }, ctx, out) : undefined
+    },
     onLostRace: (ctx, grantId) => auditEndedGrant(db, ctx, grantId),
   })
 

@@ -7,10 +7,12 @@ import Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
 import { AppError, type FieldError } from '../errors.ts'
 import { limitKeyAddress, networkOf } from '../http/client-address.ts'
+import { hungUp } from '../http/hung-up.ts'
 import type { Limits } from '../http/limits.ts'
 import { begin } from '../registration/begin.ts'
 import type { RegistrationDeps, RegistrationKey } from '../registration/deps.ts'
 import { localeFor } from '../registration/fields.ts'
+import { newestHandle } from '../registration/handles.ts'
 import { resend } from '../registration/mails.ts'
 import { type Verification, verifyCode, verifyToken } from '../registration/proofs.ts'
 import { type RegistrationView, read, readProven, toJson } from '../registration/read.ts'
@@ -34,6 +36,17 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
 
   const show = (view: RegistrationView, handle?: string) =>
     toJson(view, (key) => views.t(localeFor(view.locale), key), handle)
+
+  /**
+   * The contract asks for the handle where a registration is read. Its other steps tell nothing about a person and
+   * lead nowhere without the mailbox, so there the id, 74 random bits told to whoever began, is enough; a handle that
+   * is given must be the right one.
+   */
+  function givenOrOwnKey(ctx: Context & { params: Record<string, string> }): RegistrationKey {
+    const key = keyOf(ctx)
+    if (ctx.get('Authorization') !== '') return key
+    return { id: key.id, handle: newestHandle(deps.keyring, key.id) }
+  }
 
   function refuse(ctx: Context, code: string, status: number, fields: FieldError[] = []): never {
     const words = fields.map((field) => views.t(ctx.state.locale, `errors.${field.code}`))
@@ -72,14 +85,13 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
     const { address, origin } = ctx.state
     const proof = await parseJson(ctx, verificationRequest)
     await limits.consume('verification-address', limitKeyAddress(address))
-    const key = keyOf(ctx)
     const verified =
       'code' in proof
-        ? await verifyCode(deps, key, proof.code, origin)
-        : await verifyToken(deps, proof.token, { key, origin })
+        ? await verifyCode(deps, givenOrOwnKey(ctx), proof.code, origin)
+        : await verifyToken(deps, proof.token, { key: keyOf(ctx), origin })
     const refusal = refusalOf(verified, 'code' in proof ? 'code' : 'token')
     if (refusal) return refuse(ctx, refusal.code, refusal.status, refusal.fields)
-    const view = await readProven(db, key.id)
+    const view = await readProven(db, keyOf(ctx).id)
     if (!view) throw new AppError('registration_not_found', 404)
     ctx.body = show(view)
   })
@@ -87,7 +99,7 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
   router.post('/:id/mail', async (ctx) => {
     const { address, origin } = ctx.state
     await limits.consume('resend-address', limitKeyAddress(address))
-    const answer = await resend(deps, keyOf(ctx), origin)
+    const answer = await resend(deps, givenOrOwnKey(ctx), origin)
     if (!answer.ok) return refuse(ctx, answer.code, refusalStatuses[answer.code])
     ctx.status = 202
     ctx.body = { retryAfter: answer.retryAfterSeconds }
@@ -96,7 +108,7 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
   router.post('/:id/retry', async (ctx) => {
     const { address, origin } = ctx.state
     await limits.consume('resend-address', limitKeyAddress(address))
-    const resumed = await retry(deps, keyOf(ctx), origin)
+    const resumed = await retry(deps, givenOrOwnKey(ctx), origin)
     if (!resumed.ok) return refuse(ctx, resumed.code, refusalStatuses[resumed.code])
     ctx.status = 202
     ctx.body = show(resumed.registration)
@@ -132,13 +144,4 @@ function refusalOf(verified: Verification, field: 'code' | 'token') {
 function keyOf(ctx: Context & { params: Record<string, string> }): RegistrationKey {
   const bearer = /^Bearer +([\w-]{1,128})$/i.exec(ctx.get('Authorization'))
   return { id: ctx.params.id ?? '', handle: bearer?.[1] ?? '' }
-}
-
-/** Fires when the caller is gone: a hash that still waits for it is not made. */
-function hungUp(ctx: Context): AbortSignal {
-  const controller = new AbortController()
-  ctx.res.once('close', () => {
-    if (!ctx.res.writableFinished) controller.abort()
-  })
-  return controller.signal
 }

@@ -8,6 +8,7 @@ import { addViews } from './clients-show.ts'
 import { addTest } from './clients-test.ts'
 import { type Context, createContext } from './context.ts'
 import { type CliError, exitCodes, explain } from './errors.ts'
+import { addExplain } from './explain.ts'
 import { overview } from './help.ts'
 import type { Io } from './io.ts'
 import { addMigrate } from './migrate.ts'
@@ -70,6 +71,7 @@ export function buildProgram(context: Context): Command {
   program.commandsGroup('People:')
   addUsers(program, context)
   program.commandsGroup('Running:')
+  addExplain(program, context)
   addMigrate(program, context)
   return program
 }

@@ -108,6 +108,12 @@ export const limitTable = {
     windows: [{ points: 30, seconds: minute }],
     store: 'memory',
   },
+  // Refusals are kept a week for `idp explain`; more than these say nothing new.
+  'refusal-address': {
+    per: ['address'],
+    windows: [{ points: 60, seconds: minute }],
+    store: 'memory',
+  },
   'authorize-address': {
     per: ['address'],
     windows: [{ points: 1200, seconds: minute }],

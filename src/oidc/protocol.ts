@@ -3,9 +3,8 @@
  * before the answer leaves. What the engine refused, 4xx included, is kept; a fault discards everything.
  */
 import type { Context, Middleware, Next } from 'koa'
-import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
+import type { ErrorOut, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Config } from '../config.ts'
-import { unavailability } from '../database/errors.ts'
 import { AppError } from '../errors.ts'
 import type { Queryable } from '../sessions/reads.ts'
 import { cookieNames } from './cookies.ts'
@@ -30,6 +29,8 @@ export type ProtocolOptions = {
   pool: Queryable
   engine(): Engine
   pages: ProtocolPages
+  /** Keeps why a request was refused and gives its reference; undefined when it is not kept. */
+  keepRefusal(ctx: KoaContextWithOIDC, out: ErrorOut): Promise<string | undefined>
   /** A lost race ended this grant. */
   onLostRace(ctx: KoaContextWithOIDC, grantId: string): Promise<void>
   /** The fields of a urlencoded body, with the limits of our forms. */
@@ -87,20 +88,39 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       await dispatch(engine.provider, ctx, next)
       const oidcCtx = ctx as unknown as KoaContextWithOIDC
       await engine.introspectStructured(oidcCtx)
-      if (ctx.status >= 500) throw fault(takeBack(ctx))
+      await tellReference(ctx)
+      // The engine answers faults in its own words; http/faults.ts logs the cause and answers in ours.
+      if (ctx.status >= 500) throw faultOf(takeBack(ctx))
       let settled: ReturnType<typeof settledId>
       try {
         const { lost, session } = await flushUnitOfWork(options.pool, unit)
         if (lost) return await answerLost(oidcCtx, lost, unit.boundTo?.grantId)
         settled = settledId(unit, session)
       } catch (error) {
-        ctx.state.fault = error
-        throw fault(takeBack(ctx))
+        takeBack(ctx)
+        throw error
       }
       if (settled) settleCookie(ctx, names.session, settled)
       await runAfterFlush(ctx)
       widenFlowCookie(ctx, names.interaction)
     })
+  }
+
+  /** Apps are told by `error_uri` (RFC 6749 §5.2, §4.1.2.1) where their developer can learn more. */
+  async function tellReference(ctx: Context): Promise<void> {
+    const out = refusalIn(ctx)
+    if (!out) return
+    const reference = await options.keepRefusal(ctx as unknown as KoaContextWithOIDC, out)
+    if (!reference) return
+    const uri = `${options.config.issuer}/errors/${reference}`
+    const location = ctx.response.get('Location')
+    if (location) {
+      const target = new URL(location)
+      target.searchParams.set('error_uri', uri)
+      ctx.set('Location', target.href)
+    } else {
+      ctx.body = { ...out, error_uri: uri }
+    }
   }
 
   function presented(ctx: Context) {
@@ -164,15 +184,27 @@ function takeBack<T extends Pick<Context, 'remove'>>(ctx: T): T {
   return ctx
 }
 
-/** `ctx.state.fault` is what the engine met; it answers apps in OAuth's words and people with a page. */
-function fault(ctx: Context): AppError {
-  const cause: unknown = ctx.state.fault
-  if (cause instanceof AppError) return cause
-  const away = unavailability(cause) !== undefined
-  return new AppError(away ? 'unavailable' : 'internal', away ? 503 : 500, {
-    cause,
-    ...(away ? { retryAfterSeconds: 2 } : {}),
-  })
+/** The error that an app is answered with, as JSON or in the redirect's query. */
+function refusalIn(ctx: Context): ErrorOut | undefined {
+  const { body, status } = ctx
+  if (
+    status >= 400 &&
+    status < 500 &&
+    typeof body === 'object' &&
+    body !== null &&
+    'error' in body
+  ) {
+    return body as ErrorOut
+  }
+  const location = status === 303 ? URL.parse(ctx.response.get('Location')) : null
+  const error = location?.searchParams.get('error')
+  if (!error) return undefined
+  const description = location?.searchParams.get('error_description') ?? undefined
+  return { error, error_description: description }
+}
+
+function faultOf(ctx: Context): unknown {
+  return ctx.state.fault ?? new AppError('internal', 500)
 }
 
 /** The flow's cookie is for all pages of the flow, whichever of them comes first. */

@@ -33,7 +33,7 @@ export function firstPath(flowId: string, promptName: string): string {
 
 type FlowPage = (ctx: Context, flow: Flow) => Promise<void> | void
 
-/** A route's handler for one step of a flow. */
+/** A route's handler for one step of a flow. A POST must prove that it comes from a page of ours. */
 export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middleware {
   const names = cookieNames(deps.config.issuer)
   return async (ctx) => {
@@ -47,6 +47,8 @@ export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middlewar
     const { flow } = opened
     ctx.state.clientId = flow.clientId
     chooseLocale(ctx, flow)
+    // After the flow: whoever lost its cookie lost the csrf cookie too, and is to be told how to go on.
+    if (ctx.method === 'POST') await deps.csrf.require(ctx, async () => {})
     const steps = stepsOf(flow)
     if (!steps.includes(step)) return seeOther(ctx, pathOf(flow.id, steps[0] ?? 'sign-in'))
     await page(ctx, flow)

@@ -2,12 +2,12 @@
  * The pages that the protocol asks for: errors that must not be redirected, signing out, and what ended then.
  * An error page carries a short reference; what it stands for is kept a week for whoever runs the app.
  */
-import { randomInt } from 'node:crypto'
 import type { Context } from 'koa'
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
 import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
 import { findRestart } from '../oidc/interactions.ts'
 import type { EndedSession, ProtocolPages } from '../oidc/protocol-pages.ts'
+import { keepRefusal, parameterOf } from '../oidc/refusals.ts'
 import type { EndedApp } from '../views/page-data.ts'
 import { draw, type PagesDeps } from './context.ts'
 import { drawLost, firstPath } from './flow.ts'
@@ -33,7 +33,12 @@ export function protocolPages(deps: PagesDeps): ProtocolPages {
       ctx.body = { error: out.error }
       return
     }
-    const reference = await keepRefusal(ctx, out, error)
+    const reference = await keepRefusal(
+      { db: deps.database.db, clients: deps.clients },
+      ctx,
+      out,
+      error,
+    )
     const clientId = parameterOf(ctx, 'client_id')
     const client = clientId && (await deps.clients.client(clientId))
     draw(
@@ -107,41 +112,6 @@ export function protocolPages(deps: PagesDeps): ProtocolPages {
     )
     return apps.filter((app) => app !== undefined)
   }
-
-  /** Nothing secret: no parameter but the ones that were compared, and no person. */
-  async function keepRefusal(
-    ctx: KoaContextWithOIDC,
-    out: ErrorOut,
-    error: Error,
-  ): Promise<string> {
-    const reference = newReference()
-    const clientId = parameterOf(ctx, 'client_id')?.slice(0, 128) ?? null
-    const detail = {
-      description: out.error_description,
-      detail: (error as { error_detail?: string }).error_detail,
-      redirectUri: withoutQueryValues(parameterOf(ctx, 'redirect_uri')),
-      postLogoutRedirectUri: withoutQueryValues(parameterOf(ctx, 'post_logout_redirect_uri')),
-      requestId: ctx.state.requestId,
-    }
-    await deps.database.db
-      .insertInto('refusals')
-      .values({
-        reference,
-        endpoint: ctx.path.slice(0, 100),
-        clientId,
-        error: out.error,
-        detail: JSON.stringify(detail),
-      })
-      .execute()
-    return reference
-  }
-}
-
-/** Eight characters that nobody mixes up, in two groups: 40 bits. */
-function newReference(): string {
-  const alphabet = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ'
-  const characters = Array.from({ length: 8 }, () => alphabet[randomInt(alphabet.length)])
-  return `${characters.slice(0, 4).join('')}-${characters.slice(4).join('')}`
 }
 
 function lostReason(error: Error): 'expired' | 'lost-cookie' | 'already-done' {
@@ -163,14 +133,4 @@ function reasonOf(ctx: KoaContextWithOIDC, out: ErrorOut, isKnownClient: boolean
   }
   if (error.startsWith('unsupported') || error === 'unauthorized_client') return 'unsupported'
   return error === 'invalid_request' ? error : 'other'
-}
-
-function parameterOf(ctx: KoaContextWithOIDC, name: string): string | undefined {
-  const value = ctx.oidc?.params?.[name] ?? ctx.query[name]
-  return typeof value === 'string' ? value : undefined
-}
-
-/** An address is compared by its characters; what a query carries may be somebody's secret. */
-function withoutQueryValues(uri: string | undefined): string | undefined {
-  return uri?.slice(0, 500).replace(/=[^&#]*/g, '=…')
 }

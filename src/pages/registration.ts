@@ -7,6 +7,7 @@ import { findAccount } from '../accounts/accounts.ts'
 import type { Origin } from '../audit/audit.ts'
 import { AppError } from '../errors.ts'
 import { limitKeyAddress, networkOf } from '../http/client-address.ts'
+import { hungUp } from '../http/hung-up.ts'
 import { type Flow, saveProgress } from '../oidc/interactions.ts'
 import { abandon } from '../registration/abandon.ts'
 import { type Begun, begin } from '../registration/begin.ts'
@@ -52,7 +53,7 @@ export function registrationPages(deps: PagesDeps) {
       await deps.limits.consume('registration-address', limitKeyAddress(address))
       await deps.limits.consume('registration-network', networkOf(address))
       const fields = { username, email, password, name: name || undefined, locale }
-      const begun = await beginOrReplace(place, fields, origin)
+      const begun = await beginOrReplace(place, fields, origin, hungUp(ctx))
       if (!begun.ok) {
         const error = { code: 'invalid_request', fields: begun.errors }
         return drawForm(ctx, place, { typed, error }, 422)
@@ -68,14 +69,19 @@ export function registrationPages(deps: PagesDeps) {
   }
 
   /** A username that is only held by what this browser began before is free for it. */
-  async function beginOrReplace(place: Place, fields: Fields, origin: Origin): Promise<Begun> {
-    const begun = await begin(registration, fields, origin)
+  async function beginOrReplace(
+    place: Place,
+    fields: Fields,
+    origin: Origin,
+    signal: AbortSignal,
+  ): Promise<Begun> {
+    const begun = await begin(registration, fields, origin, { signal })
     const taken = !begun.ok && begun.errors.every(({ code }) => code === 'username_taken')
     if (!taken || !place.key) return begun
     const held = await read(deps.database.db, place.key)
     if (held?.username !== fields.username) return begun
     if (!(await abandon(deps.database.db, place.key, origin))) return begun
-    return begin(registration, fields, origin)
+    return begin(registration, fields, origin, { signal })
   }
 
   async function showProof(ctx: Context, place: Place): Promise<void> {

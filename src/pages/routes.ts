@@ -21,18 +21,18 @@ export function pageRoutes(deps: PagesDeps): Router {
   const door = doors(deps)
 
   router.get('/sign-in/:flow', flowPage(deps, 'sign-in', signInPage.show))
-  router.post('/sign-in/:flow', ...form, flowPage(deps, 'sign-in', signInPage.submit))
+  router.post('/sign-in/:flow', parseForm, flowPage(deps, 'sign-in', signInPage.submit))
   router.get(
     '/sign-in/:flow/select-account',
     flowPage(deps, 'select-account', signInPage.showSelection),
   )
   router.post(
     '/sign-in/:flow/select-account',
-    ...form,
+    parseForm,
     flowPage(deps, 'select-account', signInPage.submitSelection),
   )
   router.get('/sign-in/:flow/consent', flowPage(deps, 'consent', consent.show))
-  router.post('/sign-in/:flow/consent', ...form, flowPage(deps, 'consent', consent.submit))
+  router.post('/sign-in/:flow/consent', parseForm, flowPage(deps, 'consent', consent.submit))
 
   const inFlow = (page: 'register' | 'verify-email', handle: PlacePage): Middleware =>
     flowPage(deps, page, async (ctx, flow) => {
@@ -41,11 +41,11 @@ export function pageRoutes(deps: PagesDeps): Router {
       await handle(ctx, place)
     })
   router.get('/sign-in/:flow/register', inFlow('register', registration.showForm))
-  router.post('/sign-in/:flow/register', ...form, inFlow('register', registration.submitForm))
+  router.post('/sign-in/:flow/register', parseForm, inFlow('register', registration.submitForm))
   router.get('/sign-in/:flow/verify-email', inFlow('verify-email', registration.showProof))
   router.post(
     '/sign-in/:flow/verify-email',
-    ...form,
+    parseForm,
     inFlow('verify-email', registration.submitProof),
   )
 
@@ -66,6 +66,11 @@ export function pageRoutes(deps: PagesDeps): Router {
     else await registration.submitProof(ctx, door.place(ctx))
   })
 
+  // Where `error_uri` leads: what it stands for is told to whoever runs this, not to whoever has the link.
+  router.get('/errors/:reference', (ctx) => {
+    const reference = (ctx.params.reference ?? '').slice(0, 20)
+    draw(ctx, deps, 'error', { reason: 'other', reference })
+  })
   if (!deps.config.smtpUrl) router.get('/dev/mailbox', (ctx) => mailbox(ctx, deps))
   return router
 }

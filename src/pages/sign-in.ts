@@ -6,6 +6,7 @@ import { canonicalEmail } from '../accounts/email.ts'
 import { record } from '../audit/audit.ts'
 import { normalizePassword } from '../credentials/password-rules.ts'
 import { AppError } from '../errors.ts'
+import { hungUp } from '../http/hung-up.ts'
 import { type Flow, finishSelection, finishSignIn, saveProgress } from '../oidc/interactions.ts'
 import { pendingFor } from '../registration/handles.ts'
 import type { PageError } from '../views/page-data.ts'
@@ -160,15 +161,6 @@ export async function signIn(
   deps.knownDevices.remember(ctx, account)
   deps.onSignIn('success')
   seeOther(ctx, flow.returnTo)
-}
-
-/** Fires when the browser is gone: a hash that still waits for it is not made. */
-function hungUp(ctx: Context): AbortSignal {
-  const controller = new AbortController()
-  ctx.res.once('close', () => {
-    if (!ctx.res.writableFinished) controller.abort()
-  })
-  return controller.signal
 }
 
 function canonicalIdentifier(typed: string): string {

@@ -80,8 +80,8 @@ describe('without its handle a registration does not exist (AC-20)', () => {
     const unknown = '019a0000-0000-7000-8000-000000000000'
     const bodies = new Set<string>()
     for (const id of [mine.id, unknown, 'not-a-uuid', `${mine.id}%27`]) {
-      for (const handle of [undefined, '', yours.handle, mine.handle.toLowerCase()]) {
-        const asked = { ...(handle === undefined ? {} : { handle }) }
+      for (const handle of ['', yours.handle, mine.handle.toLowerCase()]) {
+        const asked = { handle }
         const answers = [
           await call(`${root}/${id}`, asked),
           await call(`${root}/${id}/mail`, { ...asked, method: 'POST' }),
@@ -96,6 +96,16 @@ describe('without its handle a registration does not exist (AC-20)', () => {
     }
     expect(bodies.size).toBe(1)
     expect((await call(`${root}/${mine.id}`, mine)).body.status).toBe('verification_sent')
+  })
+
+  test('its id alone never reads it, and proves it only together with the mailed code', async () => {
+    const call = await start()
+    const mine = await begin(call)
+    expect((await call(`${root}/${mine.id}`, {})).status).toBe(404)
+    const path = `${root}/${mine.id}/verification`
+    const wrong = mine.mail?.code === '000000' ? '000001' : '000000'
+    expect((await call(path, { json: { code: wrong } })).status).toBe(400)
+    expect((await call(path, { json: { code: mine.mail?.code } })).body.status).toBe('verified')
   })
 
   test("another's code or link is refused (AC-09)", async () => {

@@ -147,6 +147,7 @@ export function createApp(options: AppOptions): App {
   const protocol = createProtocol({
     config,
     pool,
+    clients,
     engine: () => engine,
     pages,
     readForm: async (ctx) => Object.entries(await readForm(ctx)),

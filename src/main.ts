@@ -1,54 +1,32 @@
 /** `npm start`: one provider, until a signal or the end of its parent. */
-import { ConfigError, readConfig } from './config.ts'
+import { type Config, ConfigError, readConfig } from './config.ts'
+import { inWords, watchForEnd } from './lifetime.ts'
 import { createLogger, type Logger } from './logger.ts'
-import { type RunningServer, startServer } from './server.ts'
+import { startServer } from './server.ts'
 
-await main()
+process.exit(await main())
 
-async function main(): Promise<void> {
+/** The exit code. */
+async function main(): Promise<number> {
+  let config: Config | undefined
   let logger: Logger | undefined
   try {
-    const config = readConfig(process.env)
+    config = readConfig(process.env)
+    const { ending } = watchForEnd({ endWithParent: config.startedByNpm })
     logger = createLogger({ level: config.logLevel })
     if (config.limitFactor > 1) {
-      logger.warn(
-        { factor: config.limitFactor },
-        'LIMIT_FACTOR is above 1: rate limits are loosened',
-      )
+      const { limitFactor: factor } = config
+      logger.warn({ factor }, 'LIMIT_FACTOR is above 1: rate limits are loosened')
     }
-    stopBySignal(await startServer(config, logger), logger, config.startedByNpm)
+    const server = await startServer(config, logger)
+    logger.info({ why: await ending }, 'stopping')
+    await server.close()
+    return 0
   } catch (error) {
     // In words: whoever starts a server needs the mistake and not the stack.
-    const { message } = error as Error
-    process.stderr.write(
-      `${error instanceof ConfigError ? message : `Could not start: ${message}`}\n`,
-    )
+    const words = inWords(error, config)
+    process.stderr.write(`${error instanceof ConfigError ? words : `Could not start: ${words}`}\n`)
     logger?.debug({ err: error }, 'could not start')
-    process.exitCode = 1
-  }
-}
-
-/** The first signal lets requests finish, a second one does not wait. */
-function stopBySignal(server: RunningServer, logger: Logger, endWithParent: boolean): void {
-  let stopping = false
-  const stop = (why: string) => {
-    if (stopping) process.exit(1)
-    stopping = true
-    logger.info({ why }, 'stopping')
-    server.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ err: error }, 'could not stop cleanly')
-        process.exit(1)
-      },
-    )
-  }
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-    process.on(signal, () => stop(signal))
-  if (endWithParent) {
-    const parent = process.ppid
-    setInterval(() => {
-      if (process.ppid !== parent && !stopping) stop('parent ended')
-    }, 500).unref()
+    return 1
   }
 }

@@ -7,11 +7,13 @@ import type { ErrorOut, KoaContextWithOIDC, Provider } from 'oidc-provider'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { Queryable } from '../sessions/reads.ts'
+import type { ClientCache } from './client-cache.ts'
 import { cookieNames } from './cookies.ts'
 import { createDocument, type Document, sendDocument } from './documents.ts'
 import { runAfterFlush } from './events.ts'
 import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
+import { withoutForeignResources } from './resources.ts'
 import { settledId } from './session-adapter.ts'
 import { createUnitOfWork, flushUnitOfWork, type Lost, runInUnitOfWork } from './unit-of-work.ts'
 
@@ -27,6 +29,7 @@ export type Engine = {
 export type ProtocolOptions = {
   config: Pick<Config, 'issuer' | 'jwksMaxAgeSeconds'>
   pool: Queryable
+  clients: ClientCache
   engine(): Engine
   pages: ProtocolPages
   /** Keeps why a request was refused and gives its reference; undefined when it is not kept. */
@@ -56,7 +59,19 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       if (method === 'POST') return toGet(ctx)
       if (ctx.query[postedParameter] !== undefined) await expandPosted(ctx)
     }
+    if (path === '/oauth2/authorize') await leaveOutForeignResources(ctx)
     await inUnitOfWork(ctx, next)
+  }
+
+  async function leaveOutForeignResources(ctx: Context): Promise<void> {
+    const { resource, client_id: clientId } = ctx.query
+    if (resource === undefined || typeof clientId !== 'string') return
+    const own = withoutForeignResources(await options.clients.client(clientId), resource)
+    if (!own) return
+    const query = new URLSearchParams(ctx.querystring)
+    query.delete('resource')
+    for (const identifier of own) query.append('resource', identifier)
+    ctx.querystring = query.toString()
   }
 
   async function discovery(ctx: Context): Promise<void> {

@@ -3,12 +3,13 @@
  * provider; what it leaves to us is put in place here.
  */
 import { type AdapterFactory, type Client, Provider } from 'oidc-provider'
-import { secretMatches } from '../clients/clients.ts'
+import { type StoredClient, secretMatches } from '../clients/clients.ts'
 import { createAdapterFactory } from './adapter.ts'
 import { clientMetadata } from './client-metadata.ts'
 import { configuration, type ProviderOptions } from './configuration.ts'
 import { deriveSuccessors } from './refresh-retry.ts'
 import { detectReplaysByInsert } from './replay-detection.ts'
+import { withoutForeignResources } from './resources.ts'
 
 /** Throws when a client or key does not fit the configuration. */
 export function createProvider(options: ProviderOptions): Provider {
@@ -33,9 +34,19 @@ export function createProvider(options: ProviderOptions): Provider {
     const stored = await clients.client(this.clientId)
     const right = stored !== undefined && secretMatches(stored, presented)
     if (!right) await options.limitClientAuthentication.count(this.clientId)
+    else leaveOutForeignResources(stored)
     return right
   }
   deriveSuccessors(provider, Provider, keyring)
   detectReplaysByInsert(provider, pool)
   return provider
+}
+
+/** The engine reads the body itself; this is the first moment after it at which the client is known. */
+function leaveOutForeignResources(client: StoredClient): void {
+  const params = Provider.ctx?.oidc.params as
+    | { resource?: string | string[] | undefined }
+    | undefined
+  const own = withoutForeignResources(client, params?.resource)
+  if (params && own) params.resource = own.length > 0 ? own : undefined
 }

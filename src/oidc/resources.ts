@@ -1,5 +1,6 @@
 /** APIs (RFC 8707): which tokens they take, and who may ask for them. */
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import type { StoredClient } from '../clients/clients.ts'
 import type { ClientCache } from './client-cache.ts'
 
 type AllowedApi = { identifier: string; scopes: string[]; tokenLifetimeSeconds: number }
@@ -34,4 +35,17 @@ export function resourceIndicators(clients: ClientCache) {
 
 export function allowedApis(client: Client): AllowedApi[] {
   return (client.apis ?? []) as AllowedApi[]
+}
+
+/**
+ * Some apps send the `resource` of another product to every provider. For a client marked so, what names none of
+ * its APIs is left out; for all others it is `invalid_target`.
+ */
+export function withoutForeignResources(
+  client: Pick<StoredClient, 'ignoresUnknownResource' | 'apis'> | undefined,
+  resource: string | string[] | undefined,
+): string[] | undefined {
+  if (!client?.ignoresUnknownResource || resource === undefined) return undefined
+  const own = client.apis.map(({ identifier }) => identifier)
+  return [resource].flat().filter((identifier) => own.includes(identifier))
 }

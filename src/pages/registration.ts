@@ -87,8 +87,7 @@ export function registrationPages(deps: PagesDeps) {
   async function showProof(ctx: Context, place: Place): Promise<void> {
     const view = place.key && (await read(deps.database.db, place.key))
     if (!view) return seeOther(ctx, place.path('register'))
-    // Proven elsewhere, by the link: this tab goes on.
-    if (view.status === 'verified' && view.accountId) return place.finish(view.accountId)
+    if (isProven(view)) return place.finish(view.accountId)
     drawProof(ctx, place, view, {})
   }
 
@@ -108,6 +107,7 @@ export function registrationPages(deps: PagesDeps) {
     if ('ok' in refusal && refusal.ok) return place.finish(refusal.accountId)
     const view = await read(deps.database.db, key)
     if (!view) return seeOther(ctx, place.path('register'))
+    if (isProven(view)) return place.finish(view.accountId)
     const left = 'guessesLeft' in refusal ? refusal.guessesLeft : undefined
     const error: PageError =
       refusal instanceof AppError
@@ -120,8 +120,11 @@ export function registrationPages(deps: PagesDeps) {
     await deps.limits.consume('resend-address', limitKeyAddress(ctx.state.address))
     const answer = await resend(registration, key, ctx.state.origin)
     const view = await read(deps.database.db, key)
+    if (view && isProven(view)) return place.finish(view.accountId)
     if (!view || !answer.ok) return seeOther(ctx, place.path('register'))
-    drawProof(ctx, place, view, { resent: answer.sent })
+    if (answer.sent) return drawProof(ctx, place, view, { resent: true })
+    const { retryAfterSeconds } = answer
+    drawProof(ctx, place, view, { error: { code: 'resend_too_soon', retryAfterSeconds } })
   }
 
   function drawForm(
@@ -169,6 +172,11 @@ export function registrationPages(deps: PagesDeps) {
       status,
     )
   }
+}
+
+/** Perhaps elsewhere, by the link: then every way on from here is the way on. */
+function isProven(view: RegistrationView): view is RegistrationView & { accountId: string } {
+  return view.status === 'verified' && view.accountId !== null
 }
 
 /** In a flow the registration's id is enough: its handle follows from it, and the flow is the browser's own. */

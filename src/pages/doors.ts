@@ -91,8 +91,8 @@ export function doors(deps: PagesDeps) {
         setCookie(ctx, registrationCookie, `${id}.${handle}`, { secure, maxAgeSeconds: 86_400 })
       },
       async finish() {
-        setCookie(ctx, registrationCookie, '', { secure, maxAgeSeconds: 0 })
-        draw(ctx, deps, 'verify-done', { signInHref: '/sign-in' })
+        if (ctx.method === 'POST') return seeOther(ctx, '/verify-email')
+        draw(ctx, deps, 'verify-done', { signInHref: '/sign-in', here: true })
       },
     }
   }

@@ -87,8 +87,10 @@ export function registrationPages(deps: PagesDeps) {
   async function showProof(ctx: Context, place: Place): Promise<void> {
     const view = place.key && (await read(deps.database.db, place.key))
     if (!view) return seeOther(ctx, place.path('register'))
-    if (isProven(view)) return place.finish(view.accountId)
-    drawProof(ctx, place, view, {})
+    if (!isProven(view)) return drawProof(ctx, place, view, {})
+    // The script asks by HEAD whether the link was opened elsewhere; asking signs nobody in (WB-11).
+    if (ctx.method === 'HEAD') return seeOther(ctx, place.path('verify-email'))
+    await place.finish(view.accountId)
   }
 
   async function submitProof(ctx: Context, place: Place): Promise<void> {

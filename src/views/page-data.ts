@@ -95,8 +95,8 @@ export type PageData = {
       | { state: 'ready'; action: string; csrf: string; maskedEmail: string; username: string }
       | { state: 'used' | 'expired'; signInHref: string; registerHref?: string | undefined }
     )
-  /** The link was used away from the tab where the person began. */
-  'verify-done': Common & { signInHref: string }
+  /** `here`: in the browser where the person began; else the link was opened, perhaps on another device. */
+  'verify-done': Common & { signInHref: string; here?: boolean | undefined }
   /** Sends `decision=allow` or `decision=deny`. */
   consent: Form & {
     app: App

@@ -143,7 +143,8 @@ const registration: Example[] = [
     state: 'expired',
     data: { languageLinks, state: 'expired', signInHref, registerHref },
   },
-  { page: 'verify-done', state: 'done', data: { languageLinks, signInHref } },
+  { page: 'verify-done', state: 'elsewhere', data: { languageLinks, signInHref } },
+  { page: 'verify-done', state: 'here', data: { languageLinks, signInHref, here: true } },
 ]
 
 const consent: Example[] = [

@@ -1,6 +1,7 @@
 /*
  * What a script adds to pages that work without it: showing the password, counting down to the next
- * mail, copying a reference, and sending a form once however often its button is pressed.
+ * mail, going on when the mailed link was opened, copying a reference, and sending a form once however
+ * often its button is pressed.
  */
 
 /** Puts a template's content where the template stands, and returns its button. */
@@ -71,6 +72,24 @@ function countDown(line) {
   tick()
 }
 
+/** The mailed link may be opened in another tab or on a phone: then this page goes on by itself. */
+function goOnWhenProven(field) {
+  const patience = Date.now() + 15 * 60_000
+
+  async function look() {
+    // Whoever types the code is not to be interrupted.
+    if (document.hidden || field.value !== '') return
+    const answer = await fetch(location.href, { method: 'HEAD', redirect: 'manual' }).catch(
+      () => {},
+    )
+    if (answer?.type === 'opaqueredirect' && field.value === '') location.replace(location.href)
+    if (Date.now() > patience) clearInterval(timer)
+  }
+
+  const timer = setInterval(look, 5000)
+  document.addEventListener('visibilitychange', look)
+}
+
 /** A second press while the first is on its way does nothing. */
 function sendOnce(form) {
   form.addEventListener('submit', (event) => {
@@ -92,6 +111,7 @@ function rest(form) {
 
 for (const template of document.querySelectorAll('template[data-reveal]')) reveal(unfold(template))
 for (const line of document.querySelectorAll('[data-countdown]')) countDown(line)
+for (const field of document.querySelectorAll('[data-watched]')) goOnWhenProven(field)
 for (const form of document.forms) sendOnce(form)
 if (navigator.clipboard) {
   for (const template of document.querySelectorAll('template[data-copy]')) copy(unfold(template))

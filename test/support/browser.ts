@@ -36,20 +36,20 @@ export function useBrowser(): TestBrowser {
   })
   afterAll(() => browser.close())
 
-  async function openTab({ context }: Pick<Page, 'context'>): Promise<Page> {
-    const page = await context().newPage()
+  async function openWindow(context: BrowserContext): Promise<Page> {
+    const page = await context.newPage()
     await listen(page, (trouble) => troubles.push(trouble))
     return page
   }
 
   return {
     takeTroubles,
-    openTab,
+    openTab: (beside) => openWindow(beside.context()),
     async open(options = {}) {
       const context = await browser.newContext({ locale: 'en-GB', ...options })
       context.setDefaultTimeout(10_000)
       contexts.push(context)
-      return openTab({ context: () => context })
+      return openWindow(context)
     },
   }
 }

@@ -127,7 +127,8 @@ export function finishSignIn(
   login: { accountId: string; acr: string; amr: string[] },
 ): Promise<boolean> {
   const ts = Math.floor(Date.now() / 1000)
-  const result = { ...flow.earlier, login: { ...login, ts } }
+  // Whoever gives a password has said which account they mean.
+  const result = { ...flow.earlier, select_account: {}, login: { ...login, ts } }
   const other = flow.account !== undefined && flow.account.id !== login.accountId
   return finish(db, flow, result, other ? flow.sessionUid : undefined)
 }

@@ -14,10 +14,15 @@ export type Step = 'sign-in' | 'register' | 'verify-email' | 'select-account' | 
 
 /** What a person may do next in this flow, the first being where they are sent. */
 export function stepsOf(flow: Pick<Flow, 'prompt' | 'progress' | 'account'>): Step[] {
-  if (flow.prompt.name === 'select_account') return ['select-account', 'sign-in', 'register']
-  if (flow.prompt.name === 'consent' && flow.account) return ['consent', 'select-account']
-  if (flow.progress.registrationId) return ['verify-email', 'sign-in', 'register']
-  return ['sign-in', 'register']
+  // Always open, since whoever sits here may not be the one who is signed in.
+  const signingIn: Step[] = flow.progress.registrationId
+    ? ['verify-email', 'sign-in', 'register']
+    : ['sign-in', 'register']
+  if (flow.prompt.name === 'select_account') return ['select-account', ...signingIn]
+  if (flow.prompt.name === 'consent' && flow.account) {
+    return ['consent', 'select-account', ...signingIn]
+  }
+  return signingIn
 }
 
 export function pathOf(flowId: string, step: Step): string {

@@ -11,9 +11,12 @@ import { accountClientId } from '../oidc/account-client.ts'
 import { cookieNames } from '../oidc/cookies.ts'
 import type { RegistrationKey } from '../registration/deps.ts'
 import { readLink, verifyToken } from '../registration/proofs.ts'
+import type { Row } from '../sessions/artefacts.ts'
+import { disconnectApp, listConnectedApps } from '../sessions/consents.ts'
 import { read } from '../sessions/reads.ts'
 import { endSession } from '../sessions/sessions.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
+import { formOf } from './flow.ts'
 import type { Place } from './registration.ts'
 
 export function doors(deps: PagesDeps) {
@@ -21,7 +24,7 @@ export function doors(deps: PagesDeps) {
   const secure = issuer.startsWith('https:')
   const names = cookieNames(issuer)
   const registrationCookie = hostCookieName('registration', secure)
-  return { home, signIn, account, signOut, place, showLink, submitLink }
+  return { home, signIn, account, disconnect, signOut, place, showLink, submitLink }
 
   async function home(ctx: Context): Promise<void> {
     if ((await sessionOf(ctx)).account) return seeOther(ctx, '/account')
@@ -52,13 +55,35 @@ export function doors(deps: PagesDeps) {
       return seeOther(ctx, '/account')
     const { account: person } = await sessionOf(ctx)
     if (!person) return seeOther(ctx, '/sign-in')
+    await drawAccount(ctx, person)
+  }
+
+  async function drawAccount(ctx: Context, person: Row, disconnected?: string): Promise<void> {
     draw(ctx, deps, 'account', {
       action: '/account/sign-out',
       username: String(person.username),
       name: String(person.name),
       email: String(person.email),
       emailVerified: person.email_verified_at !== null,
+      apps: (await listConnectedApps(deps.database.db, String(person.id))).map((app) => ({
+        ...app,
+        id: app.clientId,
+      })),
+      disconnectAction: '/account/apps',
+      disconnected,
     })
+  }
+
+  async function disconnect(ctx: Context): Promise<void> {
+    const { account: person } = await sessionOf(ctx)
+    if (!person) return seeOther(ctx, '/sign-in')
+    const accountId = String(person.id)
+    const { client: clientId = '' } = formOf(ctx)
+    const actor = { kind: 'person', id: accountId } as const
+    const { origin } = ctx.state
+    const app = await deps.clients.client(clientId)
+    const gone = await disconnectApp(deps.database.db, { accountId, clientId }, { actor, origin })
+    await drawAccount(ctx, person, gone ? (app?.name ?? clientId) : undefined)
   }
 
   async function signOut(ctx: Context): Promise<void> {

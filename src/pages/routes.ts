@@ -52,6 +52,7 @@ export function pageRoutes(deps: PagesDeps): Router {
   router.get('/', door.home)
   router.get('/sign-in', door.signIn)
   router.get('/account', door.account)
+  router.post('/account/apps', ...form, door.disconnect)
   router.post('/account/sign-out', ...form, door.signOut)
   router.get('/register', (ctx) => registration.showForm(ctx, door.place(ctx)))
   router.post('/register', ...form, (ctx) => registration.submitForm(ctx, door.place(ctx)))

@@ -140,8 +140,14 @@ export type PageData = {
     reference?: string | undefined
     backHref?: string | undefined
   }
-  /** `action` receives the sign-out button. */
+  /**
+   * `action` receives the sign-out button, `disconnectAction` the field `client` of a connected app. `disconnected`
+   * names the app that was just removed.
+   */
   account: Form & {
+    apps: readonly { id: string; name: string; since: Date }[]
+    disconnectAction: string
+    disconnected?: string | undefined
     username: string
     name?: string | undefined
     email: string

@@ -20,6 +20,8 @@ export type Phrases = {
   has(key: string): boolean
   /** "42 seconds", "3 minutes": rounded up, so that nobody comes back too early. */
   duration(seconds: number): string
+  /** A day as people write it; the server does not know their time zone, so it is UTC's. */
+  date(day: Date): string
   /** What happened and what to do, for a refusal's code. */
   errorText(error: Pick<PageError, 'code' | 'retryAfterSeconds' | 'values'>, more?: Values): string
   /** "one, two and three" */
@@ -57,6 +59,7 @@ function tighten(text: string): string {
 }
 
 function phrasesOf(i18n: i18n, locale: Locale): Phrases {
+  const dateFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' })
   const listFormat = new Intl.ListFormat(locale, { type: 'conjunction' })
 
   function lookUp(key: string, values: Values): string | undefined {
@@ -104,6 +107,7 @@ function phrasesOf(i18n: i18n, locale: Locale): Phrases {
     rich,
     has: (key) => lookUp(key, {}) !== undefined,
     duration,
+    date: (day) => dateFormat.format(day),
     errorText,
     list: (items) => listFormat.format(items),
     comma: locale === 'zh-CN' ? '、' : ', ',

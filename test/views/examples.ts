@@ -249,12 +249,25 @@ const leaving: Example[] = [
       name: '陈梅',
       email: 'mei@example.com',
       emailVerified: true,
+      disconnectAction: '/account/apps',
+      apps: [
+        { id: 'cloud-1', name: 'Cloudreve', since: new Date('2026-03-01T12:00:00Z') },
+        { id: 'long-2', name: `${'Ein sehr langer Name '.repeat(4)}云盘`, since: new Date(0) },
+      ],
+      disconnected: 'Wiki',
     },
   },
   {
     page: 'account',
     state: 'nameless',
-    data: { ...form, username: 'mei_chen', email: 'mei@example.com', emailVerified: false },
+    data: {
+      ...form,
+      username: 'mei_chen',
+      email: 'mei@example.com',
+      emailVerified: false,
+      disconnectAction: '/account/apps',
+      apps: [],
+    },
   },
 ]
 

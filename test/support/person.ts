@@ -86,3 +86,25 @@ export async function obtainCode(
   const { code = '' } = app.answerOf(request, page)
   return { request, code, page }
 }
+
+/** The same browser, stopping at every redirect: `url` is then where it would go. */
+export function stepwise(visitor: Visitor): Visitor {
+  const slow = createVisitor({ at: [] })
+  const withJar = async (act: () => Promise<Page>): Promise<Page> => {
+    copy(visitor.cookies, slow.cookies)
+    const page = await act()
+    copy(slow.cookies, visitor.cookies)
+    return page
+  }
+  return {
+    cookies: visitor.cookies,
+    get: (url) => withJar(() => slow.get(url)),
+    press: (page, button, fields) => withJar(() => slow.press(page, button, fields)),
+    follow: (page, link) => withJar(() => slow.follow(page, link)),
+  }
+}
+
+function copy<K, V>(from: Map<K, V>, to: Map<K, V>): void {
+  to.clear()
+  for (const [key, value] of from) to.set(key, value)
+}

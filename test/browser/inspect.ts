@@ -45,8 +45,9 @@ export function findSidewaysScroll(page: Page): Promise<string[]> {
 export async function walkByTab(page: Page): Promise<{ stops: string[]; faults: string[] }> {
   await page.evaluate(() => {
     // Autofocus would begin in the middle.
-    ;(document.activeElement as HTMLElement | null)?.blur()
-    getSelection()?.setPosition(document.body, 0)
+    document.body.tabIndex = -1
+    document.body.focus()
+    document.body.removeAttribute('tabindex')
   })
   const stops: Stop[] = []
   for (let count = 0; count < 60; count++) {

@@ -14,8 +14,8 @@ const stepPatienceMs = 60_000
 
 export type CheckOptions = {
   steps?: Step[]
-  /** Settings instead of the default ones; those of the environment do not count. */
-  env?: Record<string, string>
+  /** PATH, and settings that are not to be the usual ones: nothing else of the environment counts. */
+  env: Record<string, string>
   /** Resolves with a name when the check is to stop before its end. */
   ending: Promise<string>
   /** A line for standard output; `complain` is for standard error. */
@@ -25,13 +25,15 @@ export type CheckOptions = {
 
 /** Returns the exit code: 0, or 1 when a step failed. Nothing is left running or lying about. */
 export async function runCheck(options: CheckOptions): Promise<0 | 1> {
-  const { steps = mainJob, env = {}, say, complain } = options
+  const { steps = mainJob, say, complain } = options
   const startedAt = Date.now()
   const warnings: string[] = []
   const dataDir = mkdtempSync(join(tmpdir(), 'idp-check-'))
   try {
-    const config = readConfig({ PORT: String(await freePorts()), DATA_DIR: dataDir, ...env })
+    const env = { PORT: String(await freePorts()), DATA_DIR: dataDir, ...options.env }
+    const config = readConfig(env)
     const job: Job = {
+      env,
       config,
       logger: createLogger({
         level: 'warn',
@@ -49,8 +51,8 @@ export async function runCheck(options: CheckOptions): Promise<0 | 1> {
       sub: '',
     }
     const worked = await walk(job, steps, options)
-    await tidyUp(job)
-    if (!worked) {
+    const tidy = await tidyUp(job, complain)
+    if (!worked || !tidy) {
       for (const line of warnings.slice(-20)) complain(line.trimEnd())
       return 1
     }
@@ -90,13 +92,19 @@ async function walk(job: Job, steps: Step[], options: CheckOptions): Promise<boo
 }
 
 /** A start that is still under way is waited for. Closing what is closed does nothing. */
-async function tidyUp({ demo }: Job): Promise<void> {
+async function tidyUp({ demo }: Job, complain: CheckOptions['complain']): Promise<boolean> {
   const started = await demo?.catch(() => undefined)
-  await started?.close()
+  try {
+    await started?.close()
+    return true
+  } catch (error) {
+    complain(`Could not stop: ${inWords(error)}`)
+    return false
+  }
 }
 
 /** The first of two neighbouring ports that are free now. */
-async function freePorts(): Promise<number> {
+export async function freePorts(): Promise<number> {
   for (;;) {
     const first = await probe(0)
     if (first && (await probe(first + 1))) return first

@@ -6,12 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config.ts'
 import type { Logger } from '../logger.ts'
 import { notesApi } from './api.ts'
-import type { RegisteredApp } from './register.ts'
+import { idp } from './idp.ts'
+import { expect, expectClaims, expectCode, isHome, shown, where } from './seen.ts'
 import { appOrigin, type Demo, startDemo } from './start.ts'
 import type { Page, Visitor } from './visitor.ts'
 
 /** What the steps share. Each goes on where the one before left `page`. */
 export type Job = {
+  /** The settings, for commands; `config` is the same as it was read. */
+  env: Record<string, string>
   config: Config
   logger: Logger
   visitor: Visitor
@@ -31,6 +34,7 @@ const mailPatienceMs = 15_000
 
 export const mainJob: Step[] = [
   { name: 'start the provider and two apps on a new database', run: start },
+  { name: 'register an app with idp, and have it tested', run: useCommands },
   { name: 'open the app, and be asked to sign in', run: openApp },
   { name: 'register a person', run: register },
   { name: 'read the mailed code', run: readCode },
@@ -52,6 +56,15 @@ async function start(job: Job): Promise<void> {
   await job.demo
   const ready = await fetch(`${job.config.issuer}/readyz`)
   expect(ready.ok, `/readyz answered ${ready.status}: ${await ready.text()}`)
+}
+
+/** Beside the running server, as an admin would. */
+async function useCommands(job: Job): Promise<void> {
+  const { first } = await running(job)
+  const flags = ['--preset', 'generic', '--app-url', first.url, '--json']
+  const made = JSON.parse(await idp(job.env, ['clients', 'create', 'Another app', ...flags]))
+  const { client_id: id, client_secret: secret } = made.client as Record<string, string>
+  await idp(job.env, ['clients', 'test', String(id), '--secret-stdin'], secret)
 }
 
 async function openApp(job: Job): Promise<void> {
@@ -158,14 +171,15 @@ async function signOut(job: Job): Promise<void> {
   expect(isHome(answer, first), `not back at the app but at ${where(answer)}`)
   const home = await job.visitor.get(first.url)
   expect(/id="signed-out"/.test(home.body), `still signed in at ${where(home)}`)
+  job.page = await job.visitor.get(`${first.url}/sign-in`)
+  expect(/id="identifier"/.test(job.page.body), `not asked who it is at ${where(job.page)}`)
 }
 
 async function signInWithPassword(job: Job): Promise<void> {
   const { visitor, person } = job
   const { first } = await running(job)
-  const form = await visitor.get(`${first.url}/sign-in`)
   const { email: identifier, password } = person
-  const answer = await visitor.press(form, 'continue', { identifier, password })
+  const answer = await visitor.press(job.page, 'continue', { identifier, password })
   // What was allowed before is not asked again.
   expectCode(answer, first)
   await visitor.get(answer.url)
@@ -187,37 +201,4 @@ async function pressInApp({ visitor, page }: Job, button: string): Promise<Page>
   const answer = await visitor.press(page, button)
   expect(answer.status < 400, where(answer))
   return visitor.get(answer.url)
-}
-
-function isHome(page: Page, app: RegisteredApp): boolean {
-  return page.url === new URL(app.url).href
-}
-
-function expectCode({ url, ...page }: Page, app: RegisteredApp): void {
-  const { searchParams } = new URL(url)
-  const arrived = url.startsWith(`${app.url}/callback?`)
-  expect(arrived, `not sent back to the app but to ${where({ url, ...page })}`)
-  expect(searchParams.has('code'), `sent back with ${searchParams.get('error')}, without a code`)
-}
-
-function expectClaims(claims: Record<string, unknown>, wanted: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(wanted)) {
-    const found = JSON.stringify(claims[name])
-    expect(claims[name] === value, `${name} is ${found}, not ${JSON.stringify(value)}`)
-  }
-}
-
-function expect(condition: boolean, otherwise: string): asserts condition {
-  if (!condition) throw new Error(otherwise)
-}
-
-/** The JSON that the app's page shows. */
-function shown(page: Page, id: string): Record<string, unknown> {
-  const text = new RegExp(`<pre id="${id}">([^<]*)</pre>`).exec(page.body)?.[1]
-  expect(text !== undefined, `nothing to read (#${id}) at ${where(page)}`)
-  return JSON.parse(text.replace(/&#(\d+);/g, (_, number) => String.fromCharCode(number)))
-}
-
-function where({ url, status, error }: Page): string {
-  return `${url.split('?')[0]} (${status}${error ? `: ${error}` : ''})`
 }

@@ -11,7 +11,9 @@ const complain = (text: string) => process.stderr.write(`${text}\n`)
 const lifetime = watchForEnd({ endWithParent: process.env.npm_lifecycle_event !== undefined })
 const [option, ...others] = process.argv.slice(2)
 if (option === '--check' && others.length === 0) {
-  process.exit(await runCheck({ ...lifetime, say, complain }))
+  process.exit(
+    await runCheck({ ...lifetime, env: { PATH: process.env.PATH ?? '' }, say, complain }),
+  )
 } else if (option === undefined) process.exit(await run(lifetime))
 complain(
   'usage: npm run demo            everything, to click through\n       npm run demo -- --check the same by itself, step by step',

@@ -1,4 +1,4 @@
-/** Registers the demo's API and its two apps, as an admin would: any number of times, on a database that has them or not. */
+/** Registers the demo's API and its two apps, as an admin would: any number of times. */
 import { createApi } from '../clients/apis.ts'
 import { rotateSecret } from '../clients/client-life.ts'
 import { type By, createClient, type Refused } from '../clients/create-client.ts'
@@ -9,7 +9,9 @@ import { notesApi } from './api.ts'
 
 export type RegisteredApp = { name: string; url: string; clientId: string; clientSecret: string }
 
-/** Of two demos on one database, the older keeps its secret for so long. */
+const usualPort = '3001'
+
+/** Of two demos on one database, run by two machines, the older keeps its secret for so long. */
 const overlapSeconds = 24 * 60 * 60
 
 /** `origin` is where the demo server listens. Secrets are made anew, since only their hashes are kept. */
@@ -18,17 +20,19 @@ export async function registerApps(
   { issuer, origin }: { issuer: string; origin: string },
 ): Promise<{ first: RegisteredApp; second: RegisteredApp }> {
   const by: By = { actor: { kind: 'operator', id: 'demo' }, engineCheck: createClientCheck(issuer) }
-  const { identifier, name, scope } = notesApi
-  await createApi(db, { identifier, name, scopes: [scope] }, { ...by, ifNotExists: true })
-  return {
-    first: await registerApp(db, { name: 'Demo app', url: origin, firstParty: false }, by),
-    // The house's own: people are not asked whether it may see them.
-    second: await registerApp(
-      db,
-      { name: 'Second app', url: `${origin}/second`, firstParty: true },
-      by,
-    ),
-  }
+  const { identifier, scope } = notesApi
+  await createApi(
+    db,
+    { identifier, name: notesApi.name, scopes: [scope] },
+    { ...by, ifNotExists: true },
+  )
+  // Demos at other ports are other apps: none takes the addresses of another.
+  const { port } = new URL(origin)
+  const name = (words: string) => (port === usualPort ? words : `${words} ${port}`)
+  const first = { name: name('Demo app'), url: origin, firstParty: false }
+  // The house's own: people are not asked whether it may see them.
+  const second = { name: name('Second app'), url: `${origin}/second`, firstParty: true }
+  return { first: await registerApp(db, first, by), second: await registerApp(db, second, by) }
 }
 
 async function registerApp(

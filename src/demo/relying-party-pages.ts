@@ -33,23 +33,22 @@ function signedIn({ url }: AppSettings, claims: object, session: Session): Html 
   const { name = '', email = '' } = claims as { name?: string; email?: string }
   const press = (action: string, label: string) =>
     html`<form method="post" action="${url}/${action}"><button id="${action}">${label}</button></form>`
+  const { asked, refreshes } = session
   return html`<p>Signed in as <b>${name}</b> (${email}).</p>
-<h2>What the ID token says</h2>
-<pre id="claims">${JSON.stringify(claims, null, 2)}</pre>
-<h2>What to do with it</h2>
 <div class="row">
 ${press('userinfo', 'Ask userinfo')}
 ${press('call-api', 'Call the API')}
 ${press('refresh', 'Refresh')}
 ${press('sign-out', 'Sign out')}
 </div>
-<p class="soft">Tokens refreshed <span id="refreshes">${session.refreshes}</span> times.</p>
-${
-  session.asked
-    ? html`<h2>Answer of ${session.asked.what}</h2>
-<pre id="answer">${JSON.stringify(session.asked.answer, null, 2)}</pre>`
-    : ''
-}`
+<p class="soft">Tokens refreshed: <span id="refreshes">${refreshes}</span></p>
+${asked ? html`<h2>Answer of ${asked.what}</h2>${json('answer', asked.answer)}` : ''}
+<h2>What the ID token says</h2>
+${json('claims', claims)}`
+}
+
+function json(id: string, value: unknown): Html {
+  return html`<pre id="${id}">${JSON.stringify(value, null, 2)}</pre>`
 }
 
 function draw(ctx: Context, { name, url }: AppSettings, content: Html): void {

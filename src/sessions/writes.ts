@@ -12,6 +12,8 @@ export type Write =
   /** Succeeds once. For a refresh token also again, shortly after, while its successor is unused. */
   | { kind: 'spend'; from: ArtefactName; idHash: Buffer; successorHash?: Buffer }
   | { kind: 'saveSession'; save: SessionSave }
+  /** Adds to a grant that was there. Never an insert: one that has ended meanwhile stays ended. */
+  | { kind: 'widenGrant'; row: Row }
   | { kind: 'delete'; from: ArtefactName; key: Buffer | string }
   /** The session, and the grants that live no longer than it. */
   | { kind: 'endSession'; uid: string }
@@ -104,6 +106,8 @@ function change(write: Exclude<Write, { kind: 'spend' }>, held: string, bind: Bi
       return insert(write, held, bind)
     case 'saveSession':
       return saveSession(write.save, and, bind)
+    case 'widenGrant':
+      return widenGrant(write.row, and, bind)
     case 'delete': {
       const { table, key, columns } = artefacts[write.from]
       return `delete from ${table} where ${key} = ${bind(write.key, columnType(columns, key))}${and} returning 1`
@@ -137,7 +141,9 @@ function merge(table: string, column: string): string {
   const both = `${table}.${column} || excluded.${column}`
   if (table === 'grants') {
     if (column === 'scopes' || column === 'claims') {
-      return `${column} = array(select distinct unnest(${both}))`
+      return `${column} = ${table}.${column} || array(
+        select added from unnest(excluded.${column}) with ordinality as given (added, place)
+        where added <> all (${table}.${column}) order by place)`
     }
     if (column === 'resources') return `${column} = ${both}`
     if (column === 'offline') return `offline = ${table}.offline or excluded.offline`
@@ -168,6 +174,26 @@ function saveSession(save: SessionSave, and: string, bind: Bind): string {
   )
   return `update sessions set ${sets.join(', ')} where uid = ${bind(save.uid, 'text')}${and}
     returning id_hash, id_sealed`
+}
+
+/** Two tabs may widen it at once, each by what it was asked for. */
+function widenGrant(row: Row, and: string, bind: Bind): string {
+  const union = (column: 'scopes' | 'claims') =>
+    `${column} = ${column} || array(select unnest(${bind(row[column], 'text[]')}) except select unnest(${column}))`
+  return `update grants set ${union('scopes')}, ${union('claims')},
+      resources = ${unitedResources('grants.resources', bind(row.resources, 'jsonb'))},
+      offline = offline or ${bind(row.offline, 'boolean')},
+      expires_at = greatest(expires_at, ${bind(row.expires_at, 'timestamptz')})
+    where id = ${bind(row.id, 'text')}${and} returning 1`
+}
+
+/** `{identifier: "scope scope"}` of both, with every scope of each identifier once. */
+export function unitedResources(first: string, second: string): string {
+  return `(select coalesce(jsonb_object_agg(identifier, scope), '{}') from (
+    select key as identifier, string_agg(distinct word, ' ') as scope
+    from (select * from jsonb_each_text(${first}) union all select * from jsonb_each_text(${second})) pairs,
+      unnest(string_to_array(value, ' ')) as word
+    group by key) united)`
 }
 
 function columnType(columns: Readonly<Record<string, string>>, column: string): string {

@@ -7,11 +7,12 @@ export function drawHome(ctx: Context, app: AppSettings, session: Session | unde
   draw(ctx, app, person ? signedIn(app, person.claims, session) : signedOut(app))
 }
 
-/** Words for people; whatever the library knows besides goes below them. */
+/** Words for people; what the library and the provider know besides goes with them. */
 export function drawTrouble(ctx: Context, app: AppSettings, error: unknown): void {
-  const { message, error: code, error_description: description } = error as OAuthError
+  const { message, cause, error: code, error_description: description } = error as OAuthError
+  const known = cause instanceof Error ? `${message}: ${cause.message}` : message
+  const words = code === 'access_denied' ? 'You did not allow it, so nobody is signed in.' : known
   ctx.status = 400
-  const words = code === 'access_denied' ? 'You did not allow it, so nobody is signed in.' : message
   draw(
     ctx,
     app,

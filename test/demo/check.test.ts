@@ -1,18 +1,17 @@
 /** The check ends 0 when every step works; break any step, and it ends 1 and names that one. */
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { afterAll, expect, test } from 'vitest'
-import { readConfig } from '../../src/config.ts'
-import { freePorts, runCheck } from '../../src/demo/check.ts'
+import { expect, test } from 'vitest'
+import { runCheck } from '../../src/demo/check.ts'
 import { type Job, mainJob, type Step } from '../../src/demo/main-job.ts'
-import { type Demo, startDemo } from '../../src/demo/start.ts'
+import type { Demo } from '../../src/demo/start.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
-import { createLogger } from '../../src/logger.ts'
 import { createDatabase } from '../support/database.ts'
+import { startTestDemo } from '../support/demo.ts'
 
 const database = await createDatabase()
 const untouched = await createDatabase()
-const settings = { DATABASE_URL: database.url, PATH: process.env.PATH ?? '', LIMIT_FACTOR: '1000' }
+const settings = { DATABASE_URL: database.url, PATH: process.env.PATH ?? '' }
 
 /** What goes wrong just before a step. */
 const sabotages: Record<string, (job: Job) => unknown> = {
@@ -76,12 +75,7 @@ function pressing(visitor: Visitor, button: string): Visitor {
 }
 
 /** One for all: the steps of each check below meet it as if they had started it. */
-const ports = { PORT: String(await freePorts()), DATA_DIR: `/tmp/idp-check-test-${process.pid}` }
-const shared = await startDemo(
-  readConfig({ ...ports, ...settings }),
-  createLogger({ level: 'silent' }),
-)
-afterAll(() => shared.close())
+const { demo: shared, env } = await startTestDemo(database)
 
 for (const [index, { name, run }] of mainJob.entries()) {
   test(`when "${name}" is broken, the check ends 1 and names it`, async () => {
@@ -106,7 +100,7 @@ for (const [index, { name, run }] of mainJob.entries()) {
     const before = index < 2 ? [] : mainJob.slice(2, index)
     const steps = [join, ...before, broken, ...mainJob.slice(index + 1)]
 
-    const { code, said } = await check(steps, index === 0 ? {} : ports)
+    const { code, said } = await check(steps, index === 0 ? {} : env)
 
     expect(said.at(-1)).toMatch(new RegExp(`^✗ ${name}: \\S`))
     expect(said.slice(0, -1).every((line) => /^✓ .+ \(\d+ ms\)$/.test(line))).toBe(true)

@@ -115,7 +115,7 @@ test('each mistake in a registration is tied to its field', async () => {
   ])
 })
 
-test('the only mistake is the summary, to which its field is tied', async () => {
+test('the only mistake is said once, at its field, where the focus begins', async () => {
   const [username, ...rest] = await fieldsOf('register', 'one mistake')
   const describedBy = [['error', expect.stringMatching(/How about mei_chen/)]]
   expect(username).toMatchObject({ invalid: true, describedBy })

@@ -55,8 +55,14 @@ function modelAdapter(storage: Storage, model: ModelName) {
       const row = toRow(model, id, payload)
       if (model === 'Grant') row.session_uid = sessionOfRequest()
       if (model === 'DeviceCode') keepUserCode(storage.keyring, id, payload, row)
-      unit.known.set(`${model}:${id}`, Promise.resolve({ ...payload, jti: id }))
-      unit.writes.set(`${model}:${id}`, {
+      const key = `${model}:${id}`
+      const wasThere = unit.known.has(key) && unit.writes.get(key)?.kind !== 'insert'
+      unit.known.set(key, Promise.resolve({ ...payload, jti: id }))
+      if (model === 'Grant' && wasThere) {
+        unit.writes.set(key, { kind: 'widenGrant', row })
+        return
+      }
+      unit.writes.set(key, {
         kind: 'insert',
         into: artefact,
         row,

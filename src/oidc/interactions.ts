@@ -6,6 +6,7 @@
 import { sha256 } from '../crypto.ts'
 import type { Row } from '../sessions/artefacts.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
+import { unitedNames, unitedResources } from '../sessions/united.ts'
 import type { Wanted } from './consent.ts'
 
 export type Parameters = Record<string, string | undefined> & { resource?: string | string[] }
@@ -156,9 +157,9 @@ export async function finishConsent(db: Queryable, flow: Flow, allowed: Wanted):
         insert into consents (account_id, client_id, scopes, claims, resources)
         select $4::uuid, $5::text, $6::text[], $7::text[], $8::jsonb where exists (select from done)
         on conflict (account_id, client_id) do update set
-          scopes = array(select distinct unnest(consents.scopes || excluded.scopes)),
-          claims = array(select distinct unnest(consents.claims || excluded.claims)),
-          resources = consents.resources || excluded.resources,
+          scopes = ${unitedNames('consents.scopes', 'excluded.scopes')},
+          claims = ${unitedNames('consents.claims', 'excluded.claims')},
+          resources = ${unitedResources('consents.resources', 'excluded.resources')},
           updated_at = now()
         returning 1)
       select exists (select from done) as ok`,
@@ -170,19 +171,15 @@ export async function finishConsent(db: Queryable, flow: Flow, allowed: Wanted):
       flow.clientId,
       allowed.scopes,
       allowed.claims,
-      JSON.stringify(mergedResources(flow.consent, allowed)),
+      JSON.stringify(resourceScopes(allowed)),
     ],
   })
   return rows[0]?.ok === true
 }
 
-function mergedResources(consent: Row | undefined, allowed: Wanted): Record<string, string> {
-  const before = (consent?.resources ?? {}) as Record<string, string>
+function resourceScopes({ resources }: Wanted): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(allowed.resources).map(([identifier, scopes]) => {
-      const known = (before[identifier] ?? '').split(' ').filter((scope) => scope !== '')
-      return [identifier, [...new Set([...known, ...scopes])].join(' ')]
-    }),
+    Object.entries(resources).map(([identifier, scopes]) => [identifier, scopes.join(' ')]),
   )
 }
 

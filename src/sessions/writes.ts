@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { type ArtefactName, artefacts, type Row } from './artefacts.ts'
 import { type Queryable, refreshRetrySeconds } from './reads.ts'
+import { unitedNames, unitedResources } from './united.ts'
 
 export type Write =
   | { kind: 'insert'; into: ArtefactName; row: Row; onConflict?: 'nothing' | 'merge' }
@@ -179,21 +180,12 @@ function saveSession(save: SessionSave, and: string, bind: Bind): string {
 /** Two tabs may widen it at once, each by what it was asked for. */
 function widenGrant(row: Row, and: string, bind: Bind): string {
   const union = (column: 'scopes' | 'claims') =>
-    `${column} = ${column} || array(select unnest(${bind(row[column], 'text[]')}) except select unnest(${column}))`
+    `${column} = ${unitedNames(column, bind(row[column], 'text[]'))}`
   return `update grants set ${union('scopes')}, ${union('claims')},
       resources = ${unitedResources('grants.resources', bind(row.resources, 'jsonb'))},
       offline = offline or ${bind(row.offline, 'boolean')},
       expires_at = greatest(expires_at, ${bind(row.expires_at, 'timestamptz')})
     where id = ${bind(row.id, 'text')}${and} returning 1`
-}
-
-/** `{identifier: "scope scope"}` of both, with every scope of each identifier once. */
-export function unitedResources(first: string, second: string): string {
-  return `(select coalesce(jsonb_object_agg(identifier, scope), '{}') from (
-    select key as identifier, string_agg(distinct word, ' ') as scope
-    from (select * from jsonb_each_text(${first}) union all select * from jsonb_each_text(${second})) pairs,
-      unnest(string_to_array(value, ' ')) as word
-    group by key) united)`
 }
 
 function columnType(columns: Readonly<Record<string, string>>, column: string): string {

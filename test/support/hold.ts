@@ -1,0 +1,31 @@
+/** Makes whoever writes to a table wait, so that a test decides which of two requests is first. */
+import type pg from 'pg'
+
+export type Held = {
+  /** Resolves when this many writers wait. */
+  waiters(count: number): Promise<void>
+  release(): Promise<void>
+}
+
+export async function holdTable(pool: pg.Pool, table: string): Promise<Held> {
+  const client = await pool.connect()
+  await client.query('begin')
+  await client.query(`lock table ${table} in share row exclusive mode`)
+  return {
+    async waiters(count) {
+      for (let attempt = 0; attempt < 250; attempt++) {
+        const { rows } = await client.query(
+          'select 1 from pg_locks where relation = $1::regclass and not granted',
+          [table],
+        )
+        if (rows.length >= count) return
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      }
+      throw new Error(`nobody waits for ${table}`)
+    },
+    async release() {
+      await client.query('commit')
+      client.release()
+    },
+  }
+}

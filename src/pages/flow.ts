@@ -43,11 +43,13 @@ export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middlewar
   const names = cookieNames(deps.config.issuer)
   return async (ctx) => {
     const { flow: flowId } = (ctx as unknown as { params: { flow: string } }).params
-    const opened = await openFlow(deps.database.pool, {
-      flowId,
-      cookie: ctx.cookies.get(names.interaction, { signed: false }),
-      sessionId: ctx.cookies.get(names.session, { signed: false }),
-    })
+    const open = () =>
+      openFlow(deps.database.pool, {
+        flowId,
+        cookie: ctx.cookies.get(names.interaction, { signed: false }),
+        sessionId: ctx.cookies.get(names.session, { signed: false }),
+      })
+    const opened = await open()
     if (!opened.ok) return drawLost(ctx, deps, opened)
     const { flow } = opened
     ctx.state.clientId = flow.clientId
@@ -56,7 +58,14 @@ export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middlewar
     if (ctx.method === 'POST') await deps.csrf.require(ctx, async () => {})
     const steps = stepsOf(flow)
     if (!steps.includes(step)) return seeOther(ctx, pathOf(flow.id, steps[0] ?? 'sign-in'))
-    await page(ctx, flow)
+    try {
+      await page(ctx, flow)
+    } catch (error) {
+      if (!isFinished(error)) throw error
+      const now = await open()
+      if (now.ok) throw error
+      await drawLost(ctx, deps, now)
+    }
   }
 }
 
@@ -92,6 +101,10 @@ export function appOfFlow(deps: PagesDeps, flow: Flow) {
 /** The flow ended between reading and writing: by another tab, or by a second click. */
 export function assertFinished(finished: boolean): void {
   if (!finished) throw new AppError('flow_finished', 409)
+}
+
+function isFinished(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'flow_finished'
 }
 
 export function formOf(ctx: Context): Record<string, string> {

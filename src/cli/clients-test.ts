@@ -74,13 +74,12 @@ async function test(context: Context, nameOrId: string, flags: Flags): Promise<v
   out.say(`Nothing that can be seen from here stands in the way of ${client.name}.`)
 }
 
-/** A server that is running looks for changes once a second, and this one may be younger than that. */
-async function settle({ updatedAt, secrets }: Client): Promise<void> {
-  const changedAt = Math.max(
-    updatedAt.getTime(),
-    ...secrets.map(({ createdAt }) => createdAt.getTime()),
-  )
-  const waitMs = changedAt + noticeMs - Date.now()
+/** A running server looks for changes once a second; one that it never saw it reads afresh. */
+async function settle({ createdAt, updatedAt, secrets }: Client): Promise<void> {
+  const changes = [updatedAt, ...secrets.map((secret) => secret.createdAt)]
+    .map((time) => time.getTime())
+    .filter((time) => time > createdAt.getTime())
+  const waitMs = Math.max(0, ...changes) + noticeMs - Date.now()
   if (waitMs > 0) await setTimeout(Math.min(waitMs, noticeMs))
 }
 

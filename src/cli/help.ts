@@ -16,7 +16,7 @@ Examples:
   $ idp clients test Cloud
 
   # The first admin; the password never stands on the command line
-  $ idp users create ada --email ada@example.org --verified --role admin --password-stdin < password.txt
+  $ idp users create ada --email ada@example.org --verified --role admin --password-stdin < file
 
   # For programs: data on stdout, words on stderr
   $ idp clients list --json | jq -r '.clients[].client_id'

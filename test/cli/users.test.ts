@@ -1,0 +1,198 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { findByIdentifier } from '../../src/accounts/accounts.ts'
+import { createPasswordHasher } from '../../src/credentials/password-hasher.ts'
+import { migrateJobs } from '../../src/jobs/worker.ts'
+import { createDatabase } from '../support/database.ts'
+import { createIdp } from './support.ts'
+
+const { db, pool, url } = await createDatabase()
+await migrateJobs(pool)
+const dataDir = mkdtempSync(join(tmpdir(), 'idp-cli-'))
+const idp = createIdp(url, { DATA_DIR: dataDir, SUDO_USER: 'night-admin' })
+const password = 'correct horse battery'
+
+afterAll(() => rmSync(dataDir, { recursive: true }))
+afterEach(() => pool.query('truncate accounts, registrations, audit_events cascade'))
+
+const ada = [
+  'users',
+  'create',
+  'ada',
+  '--email',
+  'Ada@Example.org',
+  '--verified',
+  '--role',
+  'admin',
+]
+const createAda = () => idp([...ada, '--password-stdin'], { stdin: `${password}\n` })
+
+describe('users create', () => {
+  test('the first admin: active, with the role, and the password that came by standard input', async () => {
+    const { code, stdout, stderr } = await idp(
+      [...ada, '--name', 'Ada Lovelace', '--password-stdin', '--json'],
+      {
+        stdin: `${password}\n`,
+      },
+    )
+    expect(code, stderr).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({
+      version: 1,
+      user: {
+        id: expect.any(String),
+        username: 'ada',
+        email: 'Ada@example.org',
+        email_verified: true,
+        name: 'Ada Lovelace',
+        status: 'active',
+        roles: ['admin'],
+        created_at: expect.any(String),
+      },
+    })
+    const account = await findByIdentifier(db, 'ada@example.org')
+    expect(
+      await createPasswordHasher({ slots: 1 }).verify(account?.passwordHash ?? '', password),
+    ).toBe(true)
+  })
+
+  test('without --verified the person proves the address', async () => {
+    const { code, stdout } = await idp(
+      ['users', 'create', 'bob', '--email', 'bob@example.org', '--password-stdin'],
+      {
+        stdin: password,
+      },
+    )
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/Status +unverified/)
+    const { rows } = await pool.query('select status, email from registrations')
+    expect(rows).toEqual([{ status: 'verification_sent', email: 'bob@example.org' }])
+  })
+
+  test('a password is never an argument, and standing input is not guessed (AD-09)', async () => {
+    const argument = await idp([...ada, '--password', password])
+    expect(argument.code).toBe(2)
+    expect(argument.stderr).toContain("unknown option '--password'")
+    expect(argument.stderr).not.toContain(password)
+    const silent = await idp(ada, { stdin: password })
+    expect(silent.code).toBe(2)
+    expect(silent.stderr).toContain('--password-stdin')
+    expect((await idp([...ada, '--password-stdin'], { stdin: '' })).code).toBe(2)
+    expect(await findByIdentifier(db, 'ada')).toBeUndefined()
+  })
+
+  test('at a terminal it asks and shows nothing of what is typed', async () => {
+    const { code, stdout, stderr } = await idp(ada, {
+      terminal: { typed: `wrong\x7f\x7f\x7f\x7f\x7f${password}\r` },
+    })
+    expect(code).toBe(0)
+    expect(stderr).toContain('Password for ada: ')
+    expect(stdout + stderr).not.toContain(password)
+    const account = await findByIdentifier(db, 'ada')
+    expect(
+      await createPasswordHasher({ slots: 1 }).verify(account?.passwordHash ?? '', password),
+    ).toBe(true)
+  })
+
+  test('stopped at the terminal, nothing happens', async () => {
+    expect((await idp(ada, { terminal: { typed: 'abc\x03' } })).code).toBe(1)
+    expect(await findByIdentifier(db, 'ada')).toBeUndefined()
+  })
+
+  test('the same rules as everybody’s, each with its field and flag (5)', async () => {
+    const { code, stderr } = await idp(
+      ['users', 'create', 'Ada Lovelace', '--email', 'nobody', '--verified', '--password-stdin'],
+      { stdin: 'abc' },
+    )
+    expect(code).toBe(5)
+    expect(stderr).toContain('username (USERNAME): ')
+    expect(stderr).toContain('email (--email): ')
+    expect(stderr).toContain(
+      'password (--password-stdin): This password is too short. It needs at least 8 characters.',
+    )
+    expect(
+      (await idp([...ada, '--role', 'The Boss', '--password-stdin'], { stdin: password })).code,
+    ).toBe(5)
+    expect(
+      (await idp(['users', 'create', 'ada', '--password-stdin'], { stdin: password })).code,
+    ).toBe(2)
+  })
+
+  test('an operator may make the reserved admin', async () => {
+    const admin = [
+      'users',
+      'create',
+      'admin',
+      '--email',
+      'root@example.org',
+      '--verified',
+      '--password-stdin',
+    ]
+    expect((await idp(admin, { stdin: password })).code).toBe(0)
+  })
+
+  test('a name or an address that is taken is a conflict (4)', async () => {
+    await createAda()
+    const again = await createAda()
+    expect(again.code).toBe(4)
+    expect(again.stderr).toContain('This username is taken')
+    expect(again.stderr).toContain('already belongs to an account')
+  })
+})
+
+test('list and get, for people and for programs', async () => {
+  await createAda()
+  const list = await idp(['users', 'list', '--json'])
+  expect(JSON.parse(list.stdout)).toMatchObject({
+    version: 1,
+    users: [{ username: 'ada', roles: ['admin'] }],
+  })
+  expect((await idp(['users', 'list'])).stdout).toMatch(/^ada +Ada@example\.org +active +ada/m)
+  expect((await idp(['users', 'list', '--quiet'])).stdout).toBe('ada\n')
+  expect(await idp(['users', 'list', '--status', 'disabled'])).toMatchObject({
+    code: 0,
+    stdout: '',
+  })
+  expect((await idp(['users', 'list', '--status', 'gone'])).code).toBe(2)
+  expect((await idp(['users', 'list', '--limit', '0'])).code).toBe(2)
+  const { user } = JSON.parse((await idp(['users', 'get', 'ADA@example.org', '--json'])).stdout)
+  expect((await idp(['users', 'get', user.id])).stdout).toMatch(/^Roles +admin$/m)
+  for (const wrong of [
+    'nobody',
+    'nobody@example.org',
+    '01a1f9b9-2f13-7271-a31d-2a3cddb50b08',
+    "'; drop table accounts",
+  ]) {
+    expect((await idp(['users', 'get', wrong])).code).toBe(3)
+  }
+})
+
+test('a long list is told to go on', async () => {
+  await createAda()
+  await idp(
+    ['users', 'create', 'bob', '--email', 'b@example.org', '--verified', '--password-stdin'],
+    { stdin: password },
+  )
+  const page = await idp(['users', 'list', '--limit', '1'])
+  expect(page.stderr).toContain('--after ada')
+  expect((await idp(['users', 'list', '--after', 'ada', '--quiet'])).stdout).toBe('bob\n')
+})
+
+test('disable and enable, with the operator and the reason in the audit trail', async () => {
+  await createAda()
+  const off = await idp(['users', 'disable', 'ada', '--reason', 'ticket 4711', '--json'])
+  expect(JSON.parse(off.stdout)).toMatchObject({ user: { status: 'disabled' } })
+  expect((await idp(['users', 'disable', 'ada'])).stderr).toContain('was off already')
+  expect((await idp(['users', 'get', 'ada'])).stdout).toContain('ticket 4711')
+  expect((await idp(['users', 'enable', 'ada'])).stderr).toContain('Switched on ada')
+  expect((await idp(['users', 'enable', 'nobody'])).code).toBe(3)
+  const { rows } = await pool.query(
+    'select type, actor_id, detail::text from audit_events order by at',
+  )
+  expect(rows.map(({ type }) => type)).toEqual(
+    expect.arrayContaining(['account.created', 'account.disabled', 'account.enabled']),
+  )
+  expect(rows.every(({ actor_id: actor }) => actor === 'night-admin')).toBe(true)
+  expect(JSON.stringify(rows)).not.toContain(password)
+})

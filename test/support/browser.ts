@@ -47,7 +47,7 @@ export function useBrowser(): TestBrowser {
     openTab: (beside) => openWindow(beside.context()),
     async open(options = {}) {
       const context = await browser.newContext({ locale: 'en-GB', ...options })
-      context.setDefaultTimeout(10_000)
+      context.setDefaultTimeout(15_000)
       contexts.push(context)
       return openWindow(context)
     },

@@ -384,11 +384,15 @@ create table signing_keys (
   created_at timestamp with time zone not null default now(),
   activated_at timestamp with time zone,
   retired_at timestamp with time zone,
+  stopped_at timestamp with time zone,
   constraint signing_keys_pkey PRIMARY KEY (kid),
   constraint signing_keys_alg_check CHECK (alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text])),
-  constraint signing_keys_state_check CHECK (state = ANY (ARRAY['next'::text, 'current'::text, 'previous'::text]))
+  constraint signing_keys_retired_check CHECK ((state = 'retired'::text) = (retired_at IS NOT NULL)),
+  constraint signing_keys_state_check CHECK (state = ANY (ARRAY['next'::text, 'current'::text, 'previous'::text, 'retired'::text])),
+  constraint signing_keys_stopped_check CHECK ((state = ANY (ARRAY['previous'::text, 'retired'::text])) = (stopped_at IS NOT NULL))
 );
 CREATE UNIQUE INDEX signing_keys_one_current ON signing_keys USING btree (alg) WHERE (state = 'current'::text);
+CREATE UNIQUE INDEX signing_keys_one_next ON signing_keys USING btree (alg) WHERE (state = 'next'::text);
 
 create table versions (
   name text not null,

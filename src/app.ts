@@ -23,10 +23,11 @@ import { accountClient } from './oidc/account-client.ts'
 import { createClientCache } from './oidc/client-cache.ts'
 import { keySetDocument } from './oidc/documents.ts'
 import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
+import { maintainKeys } from './oidc/key-rotation.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
 import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
-import { loadSigningKeys, publicPart, type SigningKey } from './oidc/signing-keys.ts'
+import { loadSigningKeys, type SigningKeySet } from './oidc/signing-keys.ts'
 import { createStructuredIntrospection } from './oidc/structured-tokens.ts'
 import type { PagesDeps } from './pages/context.ts'
 import { protocolPages } from './pages/protocol.ts'
@@ -51,7 +52,7 @@ export type AppOptions = {
   database: Database
   logger: Logger
   mailer: Mailer
-  keys: SigningKey[]
+  keys: SigningKeySet
   /** From then on `/readyz` says no. */
   isClosing(): boolean
 }
@@ -60,6 +61,7 @@ export function createApp(options: AppOptions): App {
   const { config, database, logger, mailer } = options
   const { db, pool } = database
   const keyring = createKeyring(config.secretKeys)
+  let { keys } = options
   const hasher = createPasswordHasher()
   const views = createViews(config)
   const limits = createLimits({ pool, keyring, factor: config.limitFactor })
@@ -74,6 +76,7 @@ export function createApp(options: AppOptions): App {
       )
       return rows[0]?.count ?? 0
     },
+    signingSince: () => keys.signingSince,
   })
   const registration: RegistrationDeps = {
     db,
@@ -107,28 +110,27 @@ export function createApp(options: AppOptions): App {
     onSignIn: metrics.signIn,
   }
   const pages = protocolPages(pagesDeps)
-  let engine = createEngine(options.keys)
+  let engine = createEngine()
 
-  function createEngine(keys: SigningKey[]): Engine {
+  function createEngine(): Engine {
     const provider = createProvider({
       config,
       pool,
       keyring,
-      keys,
+      keys: keys.keys,
       clients,
       pages,
       limitClientAuthentication: clientAuthenticationLimit(),
     })
     listenToEngine(provider, { db, pages, observer: metrics })
-    const keySet = { keys: keys.map(publicPart) }
     return {
       provider,
-      keySet: keySetDocument(keySet, config.jwksMaxAgeSeconds),
+      keySet: keySetDocument(keys.published, config.jwksMaxAgeSeconds),
       introspectStructured: createStructuredIntrospection({
         issuer: config.issuer,
         pool,
         clients,
-        keys: keySet,
+        keys: keys.published,
       }),
     }
   }
@@ -193,10 +195,17 @@ export function createApp(options: AppOptions): App {
         await cleanupLimits(pool)
         logger.debug({ removed }, 'expired rows removed')
       },
+      'rotate-keys': async () => {
+        const { jwksMaxAgeSeconds } = config
+        const done = await maintainKeys({ db, keyring, jwksMaxAgeSeconds })
+        if (done.rotated.length + done.retired.length > 0) logger.info(done, 'signing keys rotated')
+      },
     },
     async refresh(changed) {
-      if (changed === 'keys') engine = createEngine(await loadSigningKeys(db, keyring))
-      else clients.forget()
+      if (changed === 'keys') {
+        keys = await loadSigningKeys(db, keyring)
+        engine = createEngine()
+      } else clients.forget()
     },
   }
 }

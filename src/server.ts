@@ -19,8 +19,8 @@ export type RunningServer = {
   close(): Promise<boolean>
 }
 
-/** Removal of what has expired runs every ten minutes, wherever it falls due. */
-const crontab = '*/10 * * * * cleanup'
+/** Expired rows are removed every ten minutes, signing keys looked after every hour, wherever it falls due. */
+const crontab = ['*/10 * * * * cleanup', '13 * * * * rotate-keys'].join('\n')
 
 /** Rejects, in words, when anything that is needed is missing; then nothing is left running. */
 export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {

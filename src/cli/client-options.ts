@@ -10,6 +10,7 @@ export type ClientFlags = {
   redirectUri?: string[]
   postLogoutRedirectUri?: string[] | false
   backchannelLogoutUri?: string | false
+  frontchannelLogoutUri?: string | false
   scope?: string
   api?: string[] | false
   authMethod?: string
@@ -40,6 +41,7 @@ export function addClientOptions(command: Command): Command {
       collect,
     )
     .option('--backchannel-logout-uri <uri>', 'told by us when somebody signs out')
+    .option('--frontchannel-logout-uri <uri>', 'for old apps: told by the browser, in a frame')
     .option('--scope <scopes>', 'what the app may ask for, separated by spaces; scopes of APIs too')
     .option('--api <identifier>', 'an API it may call, with every scope; may be repeated', collect)
     .addOption(new Option('--auth-method <method>', 'how it proves who it is').choices(authMethods))
@@ -47,7 +49,11 @@ export function addClientOptions(command: Command): Command {
       new Option('--pkce <mode>', 'whether PKCE is needed').choices(['required', 'optional']),
     )
     .addOption(
-      new Option('--id-token-alg <alg>', 'signature of its ID tokens').choices(['RS256', 'ES256']),
+      new Option('--id-token-alg <alg>', 'signature of its ID tokens').choices([
+        'RS256',
+        'ES256',
+        'EdDSA',
+      ]),
     )
     .option('--jwks <file>', 'its public keys, for private_key_jwt; - is standard input')
     .option('--jwks-uri <url>', 'where its public keys are published')

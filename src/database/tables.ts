@@ -207,11 +207,12 @@ export type Tables = {
   signingKeys: {
     kid: string
     alg: 'RS256' | 'ES256' | 'EdDSA'
-    state: 'next' | 'current' | 'previous'
+    state: 'next' | 'current' | 'previous' | 'retired'
     publicJwk: Json
     privateJwkSealed: Buffer
     createdAt: Generated<Date>
     activatedAt: Date | null
+    stoppedAt: Date | null
     retiredAt: Date | null
   }
   versions: { name: string; version: Generated<string> }

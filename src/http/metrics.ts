@@ -13,6 +13,8 @@ export type Sources = {
   hashQueue(): { running: number; waiting: number }
   pool: { totalCount: number; idleCount: number; waitingCount: number }
   countLiveSessions(): Promise<number>
+  /** Since when the keys that this process signs with do so, by algorithm. */
+  signingSince(): Partial<Record<string, Date>>
 }
 
 export type Metrics = {
@@ -109,7 +111,8 @@ export function createMetrics(sources: Sources): Metrics {
 }
 
 /** Gauges that look when they are asked. */
-function watch(registry: Registry, { hashQueue, pool, countLiveSessions }: Sources): void {
+function watch(registry: Registry, sources: Sources): void {
+  const { hashQueue, pool, countLiveSessions, signingSince } = sources
   const registers = [registry]
   new Gauge({
     name: 'idp_password_hashes',
@@ -131,6 +134,16 @@ function watch(registry: Registry, { hashQueue, pool, countLiveSessions }: Sourc
       this.set({ state: 'total' }, pool.totalCount)
       this.set({ state: 'idle' }, pool.idleCount)
       this.set({ state: 'waiting' }, pool.waitingCount)
+    },
+  })
+  new Gauge({
+    name: 'idp_signing_key_age_seconds',
+    help: 'How long the keys that sign have done so',
+    labelNames: ['alg'],
+    registers,
+    collect() {
+      for (const [alg, since] of Object.entries(signingSince()))
+        if (since) this.set({ alg }, (Date.now() - since.getTime()) / 1000)
     },
   })
   let countedAt = Number.NEGATIVE_INFINITY

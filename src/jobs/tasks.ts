@@ -7,6 +7,8 @@ export type Tasks = {
   'mail.verification': { registrationId: string; mailNumber: number }
   /** Removes what has expired, in batches. */
   cleanup: Record<string, never>
+  /** Rotates signing keys where it is due. */
+  'rotate-keys': Record<string, never>
 }
 
 export type TaskName = keyof Tasks

@@ -17,6 +17,8 @@ export const lifetimes = {
   refreshTokenIdle: 30 * day,
   refreshTokenTotal: 365 * day,
   grant: 400 * day,
+  /** No setting lets a signed token live longer; a signing key stays published for as long after its last. */
+  longestToken: 1 * day,
 }
 
 type ForApi = { resourceServer?: { accessTokenTTL?: number } }

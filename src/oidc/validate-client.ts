@@ -29,6 +29,7 @@ function createJudge(issuer: string): Provider {
     keys: [
       throwAway('RS256', generateKeyPairSync('rsa', { modulusLength: 2048 })),
       throwAway('ES256', generateKeyPairSync('ec', { namedCurve: 'P-256' })),
+      throwAway('EdDSA', generateKeyPairSync('ed25519')),
     ],
     clients: { client: absent, api: absent, forget: () => {} },
     limitClientAuthentication: { check: absent, count: absent },

@@ -282,6 +282,7 @@ export const catalog = {
     createdAt: 'timestamp with time zone default',
     activatedAt: 'timestamp with time zone null',
     retiredAt: 'timestamp with time zone null',
+    stoppedAt: 'timestamp with time zone null',
   },
   versions: {
     name: 'text',

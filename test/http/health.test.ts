@@ -117,6 +117,7 @@ test('WB-12: the metrics port has metrics and health in full, and nothing else',
     hashQueue: () => ({ running: 1, waiting: 2 }),
     pool: database.pool,
     countLiveSessions: async () => 3,
+    signingSince: () => ({}),
   })
   const health = createHealth({ database })
   const { port, close } = await serveMetrics({ host: '127.0.0.1', port: 0, metrics, health })

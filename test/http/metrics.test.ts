@@ -5,6 +5,7 @@ const sources: Sources = {
   hashQueue: () => ({ running: 1, waiting: 2 }),
   pool: { totalCount: 5, idleCount: 3, waitingCount: 0 },
   countLiveSessions: async () => 7,
+  signingSince: () => ({ RS256: new Date(Date.now() - 60_000) }),
 }
 
 test('everything that an operator asks about is there', async () => {
@@ -32,6 +33,7 @@ test('everything that an operator asks about is there', async () => {
       'idp_accounts_created_total{by="registration"} 1',
       'idp_tokens_total{grant="refresh_token"} 1',
       'idp_live_sessions 7',
+      expect.stringMatching(/^idp_signing_key_age_seconds\{alg="RS256"\} 60(\.\d+)?$/),
       'idp_password_hashes{state="running"} 1',
       'idp_password_hashes{state="waiting"} 2',
       'idp_database_connections{state="total"} 5',

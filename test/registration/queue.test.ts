@@ -23,7 +23,11 @@ async function startWorkers(count: number, send: (to: string) => Promise<void>) 
   })
   const options = {
     pool,
-    handlers: { 'mail.verification': sender, cleanup: async () => {} },
+    handlers: {
+      'mail.verification': sender,
+      cleanup: async () => {},
+      'rotate-keys': async () => {},
+    },
     logger: createLogger({ level: 'silent' }),
   }
   const workers = await Promise.all(Array.from({ length: count }, () => startWorker(options)))

@@ -2,7 +2,7 @@
 import { authMethods, type ClientMetadata } from '../metadata.ts'
 import { type Problem, shorten } from './problem.ts'
 
-const signingAlgorithms: readonly string[] = ['RS256', 'ES256']
+const signingAlgorithms: readonly string[] = ['RS256', 'ES256', 'EdDSA']
 
 export function checkAuthentication(metadata: ClientMetadata, pkceRequired: boolean): Problem[] {
   const {
@@ -42,7 +42,7 @@ export function checkAuthentication(metadata: ClientMetadata, pkceRequired: bool
       'id_token_signed_response_alg',
       'algorithm_unknown',
       `is ${shorten(alg)}`,
-      `Use ${signingAlgorithms.join(' or ')}.`,
+      `Use ${signingAlgorithms.join(', ')}.`,
     )
   }
   return [...problems, ...checkKeys(metadata)]

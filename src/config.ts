@@ -49,6 +49,16 @@ export class ConfigError extends Error {
   }
 }
 
+const commandNames = [
+  'ISSUER',
+  'PORT',
+  'DATABASE_URL',
+  'DATA_DIR',
+  'BRAND_NAME',
+  'PASSWORD_MIN_LENGTH',
+  'JWKS_MAX_AGE',
+]
+const secretFile = 'secret-key'
 const secretNames = ['SECRET_KEY', 'DATABASE_URL', 'SMTP_URL'] as const
 const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
@@ -57,12 +67,19 @@ const list = z
   .default('')
   .transform((text) => text.split(/[\s,]+/).filter((item) => item !== ''))
 const wholeNumber = (min: number, max: number) =>
-  z.coerce.number({ error: 'must be a number' }).int('must be a whole number').min(min).max(max)
+  z.coerce
+    .number({ error: 'must be a number' })
+    .int('must be a whole number')
+    .min(min, `must be ${min} or more`)
+    .max(max, `must be ${max} or less`)
 const url = (protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
     error: `must be a URL that begins with ${protocols.map((name) => `${name}//`).join(' or ')}`,
   })
 const network = z.string().refine(isNetwork, { error: 'must be an address or a CIDR range' })
+const target = z.string().refine((text) => isNetwork(text) || isHostWithPort(text), {
+  error: 'must be host:port or a CIDR range',
+})
 
 const schema = z.object({
   ISSUER: z.string().optional(),
@@ -87,8 +104,12 @@ const schema = z.object({
   BRAND_NAME: z.string().trim().min(1).max(60).default('letuslearn'),
   SUPPORT_EMAIL: z.email('must be an email address').optional(),
   JWKS_MAX_AGE: wholeNumber(1, 86_400).default(3600),
-  LIMIT_FACTOR: z.coerce.number({ error: 'must be a number' }).positive().max(1_000_000).default(1),
-  ALLOW_PRIVATE_TARGETS: list,
+  LIMIT_FACTOR: z.coerce
+    .number({ error: 'must be a number' })
+    .positive('must be above 0')
+    .max(1_000_000, 'must be 1000000 or less')
+    .default(1),
+  ALLOW_PRIVATE_TARGETS: list.pipe(z.array(target)),
   METRICS_PORT: wholeNumber(1, 65_535).optional(),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
 })
@@ -97,8 +118,6 @@ const schema = z.object({
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = []
   const parsed = parse(env, problems)
-  if (!parsed) throw new ConfigError(problems)
-
   const issuer = parsed.ISSUER ?? `http://localhost:${parsed.PORT}`
   const production = checkIssuer(issuer, problems)
   if (production && !parsed.SECRET_KEY) {
@@ -147,18 +166,22 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
 export type CommandConfig = Pick<
   Config,
-  'issuer' | 'production' | 'databaseUrl' | 'dataDir' | 'brandName' | 'passwordMinLength'
+  | 'issuer'
+  | 'production'
+  | 'databaseUrl'
+  | 'dataDir'
+  | 'brandName'
+  | 'passwordMinLength'
+  | 'jwksMaxAgeSeconds'
 >
 
 /** What a command needs: it works without mail and secrets, reports only its own settings and makes nothing. */
 export function readCommandConfig(env: NodeJS.ProcessEnv): CommandConfig {
-  const names = ['ISSUER', 'PORT', 'DATABASE_URL', 'DATA_DIR', 'BRAND_NAME', 'PASSWORD_MIN_LENGTH']
-  const own = Object.entries(env).filter(([name]) => names.includes(name.replace(/_FILE$/, '')))
   const problems: string[] = []
-  const parsed = parse(Object.fromEntries(own), problems)
-  const issuer = parsed?.ISSUER ?? `http://localhost:${parsed?.PORT ?? 3000}`
+  const parsed = parse(pick(env, commandNames), problems)
+  const issuer = parsed.ISSUER ?? `http://localhost:${parsed.PORT}`
   const production = checkIssuer(issuer, problems)
-  if (!parsed || problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) throw new ConfigError(problems)
   return omitUndefined({
     issuer,
     production,
@@ -166,7 +189,31 @@ export function readCommandConfig(env: NodeJS.ProcessEnv): CommandConfig {
     dataDir: resolve(parsed.DATA_DIR),
     brandName: parsed.BRAND_NAME,
     passwordMinLength: parsed.PASSWORD_MIN_LENGTH,
+    jwksMaxAgeSeconds: parsed.JWKS_MAX_AGE,
   })
+}
+
+/** For a command that seals what the server must open: the server's own secret. It is never made here. */
+export function readSecretKeys(env: NodeJS.ProcessEnv): string[] {
+  const { production, dataDir } = readCommandConfig(env)
+  const problems: string[] = []
+  const parsed = parse(pick(env, ['SECRET_KEY', 'DATA_DIR']), problems)
+  if (!parsed.SECRET_KEY && production) {
+    problems.push('SECRET_KEY: needed here, the same as the server has')
+  } else if (!parsed.SECRET_KEY && !existsSync(join(dataDir, secretFile))) {
+    problems.push(
+      `SECRET_KEY: not set, and ${dataDir} holds none: give the settings that the server has (DATA_DIR, or ISSUER and SECRET_KEY)`,
+    )
+  }
+  const secretKeys = readSecrets(parsed, production, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return secretKeys()
+}
+
+function pick(env: NodeJS.ProcessEnv, names: string[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => names.includes(name.replace(/_FILE$/, ''))),
+  )
 }
 
 function parse(env: NodeJS.ProcessEnv, problems: string[]) {
@@ -182,10 +229,14 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
       problems.push(`${name}_FILE: cannot be read (${(error as Error).message})`)
     }
   }
-  const { data, error } = schema.safeParse(given)
-  for (const issue of error?.issues ?? [])
-    problems.push(`${issue.path[0]?.toString()}: ${issue.message}`)
-  return data
+  // Field by field: a mistake in one hides no mistake in another.
+  const parsed: Record<string, unknown> = {}
+  for (const [name, field] of Object.entries(schema.shape)) {
+    const { data, error } = field.safeParse(given[name])
+    for (const issue of error?.issues ?? []) problems.push(`${name}: ${issue.message}`)
+    parsed[name] = error ? field.safeParse(undefined).data : data
+  }
+  return parsed as z.infer<typeof schema>
 }
 
 /** Returns whether this is production. */
@@ -245,7 +296,7 @@ function readSecrets(
 }
 
 function keptSecret(dataDir: string): string {
-  const file = join(dataDir, 'secret-key')
+  const file = join(dataDir, secretFile)
   const draft = `${file}.${process.pid}`
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
@@ -271,6 +322,12 @@ function isNetwork(text: string): boolean {
   const family = isIP(address ?? '')
   if (family === 0 || rest.length > 0) return false
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+}
+
+/** `host:port` or `[address]:port`, nothing else of a URL. */
+function isHostWithPort(text: string): boolean {
+  const [, port] = /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(text) ?? []
+  return port !== undefined && Number(port) > 0 && URL.canParse(`http://${text}`)
 }
 
 type Optional<T> = {

@@ -2,7 +2,8 @@
  * Runs what was put off. graphile-worker owns its schema and its queue; handlers are given by app.ts and
  * must bear being run twice, since a job whose process died is run again.
  */
-import { Logger as JobLogger, run, runMigrations } from 'graphile-worker'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Logger as JobLogger, type Runner, run, runMigrations } from 'graphile-worker'
 import type pg from 'pg'
 import type { Logger } from '../logger.ts'
 import type { TaskName, Tasks } from './tasks.ts'
@@ -14,26 +15,75 @@ export async function migrateJobs(pool: pg.Pool): Promise<void> {
   await runMigrations({ pgPool: pool, logger: silent })
 }
 
-/** `crontab` in graphile-worker's format. `stop` waits for running jobs. */
-export async function startWorker(options: {
-  pool: pg.Pool
-  handlers: Handlers
-  logger: Logger
-  crontab?: string
-}): Promise<{ stop(): Promise<void> }> {
-  const runner = await run({
-    pgPool: options.pool,
-    taskList: taskList(options.handlers),
-    crontab: options.crontab ?? '',
-    concurrency: 4,
+type Options = { pool: pg.Pool; handlers: Handlers; logger: Logger; crontab?: string }
+
+const firstPauseMs = 500
+const longestPauseMs = 30_000
+
+/**
+ * `crontab` in graphile-worker's format. `stop` waits for running jobs. When the database goes away the library's
+ * runner gives up; here it is begun again until it holds, so that mail leaves once the database is back.
+ */
+export async function startWorker(options: Options): Promise<{ stop(): Promise<void> }> {
+  const { logger } = options
+  const stopping = new AbortController()
+  let runner = await begin(options)
+  const kept = keepRunning()
+  return {
+    async stop() {
+      stopping.abort()
+      // A runner that ended by itself refuses to be stopped; there is nothing left to wait for then.
+      await runner
+        .stop()
+        .catch((error: unknown) => logger.debug({ err: error }, 'runner had ended'))
+      await kept
+    },
+  }
+
+  async function keepRunning(): Promise<void> {
+    for (let pauseMs = firstPauseMs; !stopping.signal.aborted; ) {
+      const endedAfterMs = await ended(runner)
+      if (stopping.signal.aborted) return
+      pauseMs = endedAfterMs > longestPauseMs ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs)
+      logger.warn({ pauseMs }, 'job worker ended; beginning again')
+      await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => {})
+      if (stopping.signal.aborted) return
+      await begin(options).then(
+        (next) => {
+          runner = next
+        },
+        (error: unknown) => logger.error({ err: error }, 'job worker could not begin'),
+      )
+    }
+  }
+}
+
+/** Milliseconds that the runner lasted. */
+async function ended(runner: Runner): Promise<number> {
+  const begun = performance.now()
+  await runner.promise.catch(() => {})
+  return performance.now() - begun
+}
+
+function begin({ pool, handlers, logger, crontab = '' }: Options): Promise<Runner> {
+  return run({
+    pgPool: pool,
+    taskList: taskList(handlers),
+    crontab,
     // main.ts alone decides what a signal means.
     noHandleSignals: true,
-    pollInterval: 2000,
-    logger: jobLogger(options.logger),
+    logger: jobLogger(logger),
+    preset: {
+      worker: {
+        concurrentJobs: 4,
+        pollInterval: 2000,
+        // Batches are awaited and retried by the library; single completions are not, and a database that is away
+        // just then would end the process by an unhandled rejection.
+        completeJobBatchDelay: 0,
+        failJobBatchDelay: 0,
+      },
+    },
   })
-  // Without a listener a worker that dies of a lost connection would take the process with it.
-  runner.promise.catch((error: unknown) => options.logger.error({ err: error }, 'job worker ended'))
-  return { stop: () => runner.stop() }
 }
 
 function taskList(handlers: Handlers) {

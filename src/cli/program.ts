@@ -11,6 +11,7 @@ import { type CliError, exitCodes, explain } from './errors.ts'
 import { addExplain } from './explain.ts'
 import { overview } from './help.ts'
 import type { Io } from './io.ts'
+import { addKeys } from './keys.ts'
 import { addMigrate } from './migrate.ts'
 import { addUsers } from './users.ts'
 
@@ -71,6 +72,7 @@ export function buildProgram(context: Context): Command {
   program.commandsGroup('People:')
   addUsers(program, context)
   program.commandsGroup('Running:')
+  addKeys(program, context)
   addExplain(program, context)
   addMigrate(program, context)
   return program

@@ -6,8 +6,9 @@
 import type { Context, Middleware } from 'koa'
 import { AppError } from '../errors.ts'
 import { localeOf } from '../http/locale.ts'
+import { accountClientId } from '../oidc/account-client.ts'
 import { cookieNames } from '../oidc/cookies.ts'
-import { type Flow, type LostFlow, openFlow } from '../oidc/interactions.ts'
+import { type Flow, type LostFlow, openFlow, saveProgress } from '../oidc/interactions.ts'
 import { appOf, draw, type PagesDeps, seeOther } from './context.ts'
 
 export type Step = 'sign-in' | 'register' | 'verify-email' | 'select-account' | 'consent'
@@ -53,7 +54,7 @@ export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middlewar
     if (!opened.ok) return drawLost(ctx, deps, opened)
     const { flow } = opened
     ctx.state.clientId = flow.clientId
-    chooseLocale(ctx, flow)
+    await chooseLocale(ctx, deps, flow)
     // After the flow: whoever lost its cookie lost the csrf cookie too, and is to be told how to go on.
     if (ctx.method === 'POST') await deps.csrf.require(ctx, async () => {})
     const steps = stepsOf(flow)
@@ -69,12 +70,21 @@ export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middlewar
   }
 }
 
-/** The app's `ui_locales`, then the person's own choice; a click on the page's language stays above both. */
-function chooseLocale(ctx: Context, flow: Flow): void {
-  if (ctx.query.ui_locales !== undefined || ctx.state.localeWasChosen) return
-  const asked = localeOf(flow.parameters.ui_locales)
-  const own = localeOf((flow.account?.locale as string | null | undefined) ?? undefined)
-  ctx.state.locale = asked ?? own ?? ctx.state.locale
+/**
+ * A language chosen at the foot of a page stays for the rest of the flow, above the app's `ui_locales`; then comes
+ * the account's, then the browser's.
+ */
+async function chooseLocale(ctx: Context, deps: PagesDeps, flow: Flow): Promise<void> {
+  const clicked = localeOf([ctx.query.ui_locales ?? []].flat()[0])
+  if (clicked) {
+    if (flow.progress.locale === clicked) return
+    return saveProgress(deps.database.pool, flow, { ...flow.progress, locale: clicked })
+  }
+  const chosen =
+    flow.progress.locale ??
+    localeOf(flow.parameters.ui_locales) ??
+    localeOf((flow.account?.locale as string | null | undefined) ?? undefined)
+  ctx.state.locale = chosen ?? ctx.state.locale
 }
 
 /** Never a dead end: the same request can be begun again, towards the redirect URI it was checked for. */
@@ -94,7 +104,9 @@ export async function drawLost(ctx: Context, deps: PagesDeps, lost: LostFlow): P
   )
 }
 
-export function appOfFlow(deps: PagesDeps, flow: Flow) {
+/** Undefined where the person came by our own door: no app waits for them. */
+export async function appOfFlow(deps: PagesDeps, flow: Flow) {
+  if (flow.clientId === accountClientId) return undefined
   return appOf(deps.clients, flow.clientId, flow.parameters.redirect_uri)
 }
 

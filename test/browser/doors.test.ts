@@ -63,10 +63,14 @@ test.each(languages)(
     await title('Your address is verified', '邮箱验证成功')
     await page.click('#continue')
     await title('Sign in', '登录')
+    // No app waits, so none is named.
+    const lead = locale === 'en' ? 'with your letuslearn account' : '使用你的 letuslearn 账号'
+    expect(await page.textContent('.lead')).toBe(lead)
     await page.fill('#identifier', `${username}@example.org`)
     await page.fill('#password', 'marble lantern otter')
     await page.click('#continue')
     await title('Your account', '你的账号')
+    expect(await page.textContent('dd')).toBe(locale === 'en' ? 'Not given' : '未填写')
     await page.click('#sign-out')
     await title('You are signed out', '你已退出登录')
     await page.goto(`${origin}/account`)

@@ -54,6 +54,7 @@ function modelAdapter(storage: Storage, model: ModelName) {
       const unit = unitOfWork()
       const row = toRow(model, id, payload)
       if (model === 'Grant') row.session_uid = sessionOfRequest()
+      if (model === 'Interaction') row.progress = await languageOf(unit)
       if (model === 'DeviceCode') keepUserCode(storage.keyring, id, payload, row)
       const key = `${model}:${id}`
       const wasThere = unit.known.has(key) && unit.writes.get(key)?.kind !== 'insert'
@@ -145,6 +146,12 @@ async function load(
       return token && toPayload(model, token, id)
     }
   }
+}
+
+/** A language that was chosen on one page of a request stays for its next ones. */
+async function languageOf(unit: UnitOfWork): Promise<Payload> {
+  const { locale } = ((await unit.found)?.interaction?.progress ?? {}) as { locale?: string }
+  return locale ? { locale } : {}
 }
 
 /** Reads a token with all it hangs on, and keeps the rows for what the engine asks next. */

@@ -7,12 +7,13 @@ import { sha256 } from '../crypto.ts'
 import type { Row } from '../sessions/artefacts.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import { unitedNames, unitedResources } from '../sessions/united.ts'
+import type { Locale } from '../views/page-data.ts'
 import type { Wanted } from './consent.ts'
 
 export type Parameters = Record<string, string | undefined> & { resource?: string | string[] }
 
 /** What this flow has done so far on our side; whose account it is follows from the registration alone. */
-export type Progress = { registrationId?: string }
+export type Progress = { registrationId?: string; locale?: Locale }
 
 export type Flow = {
   id: string

@@ -96,7 +96,10 @@ export function signInPages(deps: PagesDeps) {
     if (!pending) {
       return drawSignIn(ctx, flow, { error: { code: 'registration_expired' } }, 422)
     }
-    await saveProgress(deps.database.pool, flow, { registrationId: pending.id })
+    await saveProgress(deps.database.pool, flow, {
+      ...flow.progress,
+      registrationId: pending.id,
+    })
     seeOther(ctx, pathOf(flow.id, 'verify-email'))
   }
 

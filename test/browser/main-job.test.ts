@@ -117,6 +117,9 @@ test('an app that asks for Chinese gets it, from a browser that prefers English'
   await page.click('footer a[lang=en]')
   await page.waitForURL(/ui_locales=en/)
   expect(await page.getAttribute('html', 'lang')).toBe('en')
+  await page.click('#sign-in')
+  await page.waitForURL(/\/sign-in\/[\w-]+$/)
+  expect(await page.getAttribute('html', 'lang'), 'what was chosen stays').toBe('en')
 })
 
 async function lookAt(

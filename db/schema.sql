@@ -235,6 +235,22 @@ create table interactions (
 ) with (fillfactor=80);
 CREATE INDEX interactions_expires_at_idx ON interactions USING btree (expires_at);
 
+create table logout_deliveries (
+  session_uid text not null,
+  client_id text not null,
+  account_id uuid not null,
+  state text not null default 'pending'::text,
+  attempts integer not null default 0,
+  error text,
+  asked_at timestamp with time zone not null default now(),
+  attempted_at timestamp with time zone,
+  next_attempt_at timestamp with time zone not null default now(),
+  constraint logout_deliveries_pkey PRIMARY KEY (session_uid, client_id),
+  constraint logout_deliveries_state_check CHECK (state = ANY (ARRAY['pending'::text, 'told'::text, 'refused'::text, 'failed'::text]))
+);
+CREATE INDEX logout_deliveries_asked_at_idx ON logout_deliveries USING btree (asked_at);
+CREATE INDEX logout_deliveries_client_id_next_attempt_at_idx ON logout_deliveries USING btree (client_id, next_attempt_at) WHERE (state = 'pending'::text);
+
 create table posted_requests (
   id_hash bytea not null,
   endpoint text not null,

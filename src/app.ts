@@ -24,11 +24,14 @@ import { createClientCache } from './oidc/client-cache.ts'
 import { keySetDocument } from './oidc/documents.ts'
 import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
 import { maintainKeys } from './oidc/key-rotation.ts'
+import { createLogoutSender } from './oidc/logout.ts'
+import { createEngineFetch } from './oidc/outgoing-fetch.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
 import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
 import { loadSigningKeys, type SigningKeySet } from './oidc/signing-keys.ts'
 import { createStructuredIntrospection } from './oidc/structured-tokens.ts'
+import { createOutgoing } from './outgoing/outgoing.ts'
 import type { PagesDeps } from './pages/context.ts'
 import { protocolPages } from './pages/protocol.ts'
 import { pageRoutes } from './pages/routes.ts'
@@ -36,6 +39,7 @@ import type { RegistrationDeps } from './registration/deps.ts'
 import { expireRegistrations } from './registration/expire.ts'
 import { createVerificationSender } from './registration/send-verification.ts'
 import { removeExpired } from './sessions/cleanup.ts'
+import { resumeDeliveries } from './sessions/logout-deliveries.ts'
 import { createViews } from './views.ts'
 
 export type App = {
@@ -110,6 +114,7 @@ export function createApp(options: AppOptions): App {
     onSignIn: metrics.signIn,
   }
   const pages = protocolPages(pagesDeps)
+  const fetch = createEngineFetch(createOutgoing(config))
   let engine = createEngine()
 
   function createEngine(): Engine {
@@ -120,6 +125,7 @@ export function createApp(options: AppOptions): App {
       keys: keys.keys,
       clients,
       pages,
+      fetch,
       limitClientAuthentication: clientAuthenticationLimit(),
     })
     listenToEngine(provider, { db, pages, observer: metrics })
@@ -189,7 +195,9 @@ export function createApp(options: AppOptions): App {
         mailer,
         allowMail: (recipient) => limits.allows('mail-recipient', recipient),
       }),
+      'logout.backchannel': createLogoutSender({ db, logger, provider: () => engine.provider }),
       cleanup: async () => {
+        await resumeDeliveries(db)
         const removed = await removeExpired(pool)
         await expireRegistrations(db)
         await cleanupLimits(pool)

@@ -18,6 +18,10 @@ async function main(): Promise<number> {
       const { limitFactor: factor } = config
       logger.warn({ factor }, 'LIMIT_FACTOR is above 1: rate limits are loosened')
     }
+    if (config.allowPrivateTargets.length > 0) {
+      const { allowPrivateTargets: targets } = config
+      logger.warn({ targets }, 'ALLOW_PRIVATE_TARGETS: what apps name may lead into these')
+    }
     const server = await startServer(config, logger)
     logger.info({ why: await ending }, 'stopping')
     await server.close()

@@ -8,6 +8,7 @@ import type { Db } from '../database/connection.ts'
 import type { AccountStatus, Tables } from '../database/tables.ts'
 import { transact } from '../database/transact.ts'
 import { AppError, type FieldError } from '../errors.ts'
+import { endSessions } from '../sessions/end-sessions.ts'
 import { canonicalEmail } from './email.ts'
 import { insertAccount, type NewAccount } from './new-account.ts'
 
@@ -119,8 +120,8 @@ export async function addRole(
 }
 
 /**
- * Ends whatever the account holds, at once: sessions, and grants with every token that hangs on them. Only
- * JWT access tokens live on to their end, ten minutes at most. False when it was not there or off already.
+ * Ends whatever the account holds, at once: sessions, and grants with every token that hangs on them; apps are
+ * told. Only JWT access tokens live on to their end. False when it was not there or off already.
  */
 export function disableAccount(
   db: Db,
@@ -138,18 +139,13 @@ export function disableAccount(
       .returning('id')
       .executeTakeFirst()
     if (!disabled) return false
-    const sessions = await trx.deleteFrom('sessions').where('accountId', '=', id).executeTakeFirst()
-    const grants = await trx.deleteFrom('grants').where('accountId', '=', id).executeTakeFirst()
+    const ended = await endSessions(trx, { accountId: id }, { offline: 'ends' })
     await record(trx, {
       type: 'account.disabled',
       actor,
       accountId: id,
       origin,
-      detail: {
-        reason,
-        sessions: Number(sessions.numDeletedRows),
-        grants: Number(grants.numDeletedRows),
-      },
+      detail: { reason, sessions: ended.sessions, grants: ended.grants, told: ended.told },
     })
     return true
   })

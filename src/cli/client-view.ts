@@ -29,6 +29,8 @@ const order = [
   'post_logout_redirect_uris',
   'backchannel_logout_uri',
   'backchannel_logout_session_required',
+  'frontchannel_logout_uri',
+  'frontchannel_logout_session_required',
   'scope',
   'grant_types',
   'response_types',
@@ -52,7 +54,7 @@ export function showClient(out: Output, client: Client, issuer: string, secret?:
     ['App', metadata.client_uri],
     ['Redirect URIs', metadata.redirect_uris],
     ['After sign-out', metadata.post_logout_redirect_uris],
-    ['Back-channel logout', metadata.backchannel_logout_uri],
+    ['Told at sign-out', describeLogout(metadata)],
     ['Scopes', wholeScope(client)],
     ['APIs', client.apis.map(({ identifier }) => identifier)],
     ['Authentication', metadata.token_endpoint_auth_method],
@@ -90,6 +92,17 @@ export function setupOf(client: Client, issuer: string, secret?: string) {
 /** To the minute, in UTC, so that two people at two places read the same. */
 export function stamp(date: Date): string {
   return `${date.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}
+
+/** An app that is told in no way keeps its own session. */
+function describeLogout(metadata: Client['metadata']): string[] {
+  const { backchannel_logout_uri: back, frontchannel_logout_uri: front } = metadata
+  if (!metadata.grant_types.includes('authorization_code')) return []
+  const ways = [
+    ...(back ? [`by us (back-channel): ${back}`] : []),
+    ...(front ? [`by the browser (front-channel): ${front}`] : []),
+  ]
+  return ways.length > 0 ? ways : ['no: it keeps its own session']
 }
 
 function describeSecrets({ secrets }: Client): string[] {

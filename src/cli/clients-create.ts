@@ -65,6 +65,7 @@ export function addUpdate(clients: Command, context: Context): void {
     .option('--remove-redirect-uri <uri>', 'one less; may be repeated', collect)
     .option('--no-post-logout-redirect-uri', 'none after signing out')
     .option('--no-backchannel-logout-uri', 'is not told any more')
+    .option('--no-frontchannel-logout-uri', 'is not told by the browser any more')
     .option('--no-api', 'no API named as a whole')
     .option('--no-first-party', 'people are asked for consent')
     .option('--json', 'print JSON')
@@ -98,6 +99,7 @@ async function create(context: Context, name: string, flags: CreateFlags): Promi
         preset: preset.name,
         appUrl: flags.appUrl || undefined,
         backchannelLogoutUri: flags.backchannelLogoutUri || undefined,
+        frontchannelLogoutUri: flags.frontchannelLogoutUri || undefined,
         clientId: flags.clientId,
       },
       {
@@ -144,6 +146,8 @@ async function update(context: Context, nameOrId: string, flags: UpdateFlags): P
         appUrl: flags.appUrl === false ? null : flags.appUrl,
         backchannelLogoutUri:
           flags.backchannelLogoutUri === false ? null : flags.backchannelLogoutUri,
+        frontchannelLogoutUri:
+          flags.frontchannelLogoutUri === false ? null : flags.frontchannelLogoutUri,
         addRedirectUris: flags.addRedirectUri,
         removeRedirectUris: flags.removeRedirectUri,
       },

@@ -35,6 +35,7 @@ const flags: Record<string, string> = {
   redirect_uris: '--redirect-uri',
   post_logout_redirect_uris: '--post-logout-redirect-uri',
   backchannel_logout_uri: '--backchannel-logout-uri',
+  frontchannel_logout_uri: '--frontchannel-logout-uri',
   token_endpoint_auth_method: '--auth-method',
   id_token_signed_response_alg: '--id-token-alg',
   scope: '--scope',

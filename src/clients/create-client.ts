@@ -25,6 +25,7 @@ export type ClientInput = {
   redirectUris?: string[] | undefined
   postLogoutRedirectUris?: string[] | undefined
   backchannelLogoutUri?: string | undefined
+  frontchannelLogoutUri?: string | undefined
   /** Standard scopes and scopes of APIs, separated by spaces. */
   scope?: string | undefined
   /** Identifiers. */
@@ -132,6 +133,12 @@ function draft(input: ClientInput, preset: Preset, scopes: string[]): ClientMeta
       : {
           backchannel_logout_uri: input.backchannelLogoutUri,
           backchannel_logout_session_required: true,
+        }),
+    ...(input.frontchannelLogoutUri === undefined
+      ? {}
+      : {
+          frontchannel_logout_uri: input.frontchannelLogoutUri,
+          frontchannel_logout_session_required: true,
         }),
     response_types: withCode ? ['code'] : [],
     grant_types: grantTypes,

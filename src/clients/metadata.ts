@@ -23,6 +23,9 @@ export type ClientMetadata = {
   post_logout_redirect_uris: string[]
   backchannel_logout_uri?: string
   backchannel_logout_session_required?: boolean
+  /** For old apps: called by the person's browser, in a frame. */
+  frontchannel_logout_uri?: string
+  frontchannel_logout_session_required?: boolean
   response_types: string[]
   grant_types: string[]
   token_endpoint_auth_method: string

@@ -30,6 +30,7 @@ export type ClientChange = {
 } & {
   appUrl?: string | null | undefined
   backchannelLogoutUri?: string | null | undefined
+  frontchannelLogoutUri?: string | null | undefined
   addRedirectUris?: string[] | undefined
   removeRedirectUris?: string[] | undefined
 }
@@ -125,6 +126,8 @@ function changedMetadata(before: Client, change: ClientChange, scopes: string[])
     client_uri: change.appUrl,
     backchannel_logout_uri: change.backchannelLogoutUri,
     backchannel_logout_session_required: onlyWith(change.backchannelLogoutUri),
+    frontchannel_logout_uri: change.frontchannelLogoutUri,
+    frontchannel_logout_session_required: onlyWith(change.frontchannelLogoutUri),
     id_token_signed_response_alg: change.idTokenAlg,
     jwks: change.jwks ?? (change.jwksUri && null),
     jwks_uri: change.jwksUri ?? (change.jwks && null),

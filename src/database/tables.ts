@@ -204,6 +204,17 @@ export type Tables = {
     createdAt: Generated<Date>
     expiresAt: Date
   }
+  logoutDeliveries: {
+    sessionUid: string
+    clientId: string
+    accountId: string
+    state: Generated<'pending' | 'told' | 'refused' | 'failed'>
+    attempts: Generated<number>
+    error: string | null
+    askedAt: Generated<Date>
+    attemptedAt: Date | null
+    nextAttemptAt: Generated<Date>
+  }
   signingKeys: {
     kid: string
     alg: 'RS256' | 'ES256' | 'EdDSA'

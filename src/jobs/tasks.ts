@@ -5,6 +5,8 @@ import type { Db } from '../database/connection.ts'
 export type Tasks = {
   /** Sends the newest verification mail of a registration; the code is made there, so no payload holds one. */
   'mail.verification': { registrationId: string; mailNumber: number }
+  /** Tells one app of the sessions that have ended. */
+  'logout.backchannel': { clientId: string }
   /** Removes what has expired, in batches. */
   cleanup: Record<string, never>
   /** Rotates signing keys where it is due. */
@@ -13,15 +15,26 @@ export type Tasks = {
 
 export type TaskName = keyof Tasks
 
-/** `jobKey` replaces a waiting job of the same key, so that asking twice sends once. */
+export type JobOptions = {
+  /** Replaces a waiting job of the same key, so that asking twice does it once. */
+  jobKey?: string
+  /** With it a waiting job of the same key stays due when it was. */
+  keepsRunAt?: boolean
+  /** Jobs of one queue run one after another. */
+  queue?: string
+  runAt?: Date
+  maxAttempts?: number
+}
+
 export async function enqueue<T extends TaskName>(
   db: Db,
   task: T,
   payload: Tasks[T],
-  options: { jobKey?: string; runAt?: Date; maxAttempts?: number } = {},
+  options: JobOptions = {},
 ): Promise<void> {
-  const { jobKey = null, runAt = null, maxAttempts = null } = options
+  const { jobKey = null, queue = null, runAt = null, maxAttempts = null, keepsRunAt } = options
   await sql`select graphile_worker.add_job(
-    ${task}, ${JSON.stringify(payload)}::json, run_at => ${runAt}::timestamptz,
-    job_key => ${jobKey}::text, max_attempts => ${maxAttempts}::int)`.execute(db)
+    ${task}, ${JSON.stringify(payload)}::json, queue_name => ${queue}::text,
+    run_at => ${runAt}::timestamptz, job_key => ${jobKey}::text, max_attempts => ${maxAttempts}::int,
+    job_key_mode => ${keepsRunAt ? 'preserve_run_at' : 'replace'}::text)`.execute(db)
 }

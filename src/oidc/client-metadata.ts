@@ -3,7 +3,14 @@ import type { Configuration } from 'oidc-provider'
 import type { StoredClient } from '../clients/clients.ts'
 import type { Payload } from './records.ts'
 
-const extras = ['first_party', 'pkce_required', 'ignores_unknown_resource', 'apis']
+const extras = [
+  'first_party',
+  'pkce_required',
+  'ignores_unknown_resource',
+  'apis',
+  'frontchannel_logout_uri',
+  'frontchannel_logout_session_required',
+]
 
 /** Only our own storage gives these; a client that registers itself cannot. */
 export const clientExtras: NonNullable<Configuration['extraClientMetadata']> = {

@@ -19,6 +19,7 @@ import { loadGrant } from './consent.ts'
 import { cookieNames, cookieOptions } from './cookies.ts'
 import { timesToLive } from './lifetimes.ts'
 import { keepOfflineAccess } from './offline-access.ts'
+import type { EngineFetch } from './outgoing-fetch.ts'
 import { createPrompts } from './prompts.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { resourceIndicators } from './resources.ts'
@@ -33,12 +34,16 @@ export type ProviderOptions = {
   keys: SigningKey[]
   clients: ClientCache
   pages: ProtocolPages
+  fetch: EngineFetch
   /** Wrong secrets are counted per client and address; `check` throws 429 when there were too many. */
   limitClientAuthentication: {
     check(clientId: string): Promise<void>
     count(clientId: string): Promise<void>
   }
 }
+
+/** What comes from an app's own addresses is never more than this, whoever asks for it. */
+const fetchedBytes = 64 * 1024
 
 export function configuration(options: ProviderOptions, adapter: AdapterFactory): Configuration {
   const { config, keys, pages, pool, clients } = options
@@ -69,6 +74,8 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     clockTolerance: 5,
     discovery: {
       claim_types_supported: ['normal'],
+      frontchannel_logout_supported: true,
+      frontchannel_logout_session_supported: true,
       ui_locales_supported: ['en', 'zh-CN'],
       introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
       revocation_endpoint_auth_methods_supported: [
@@ -83,6 +90,12 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     clientBasedCORS: (_ctx, origin, client) =>
       (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
     expiresWithSession: (_ctx, token) => !token.scopes.has('offline_access'),
+    fetch: options.fetch,
+    fetchResponseBodyLimits: {
+      'client_id metadata document': fetchedBytes,
+      jwks_uri: fetchedBytes,
+      sector_identifier_uri: fetchedBytes,
+    },
     findAccount: accountFinder(pool),
     loadExistingGrant: async (ctx) => loadGrant(ctx, (await unitOfWork().found) ?? {}),
     issueRefreshToken: (_ctx, client, token) =>
@@ -97,6 +110,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     revokeGrantPolicy: (ctx) => ctx.oidc.route !== 'revocation' || !ctx.oidc.entities.AccessToken,
     features: {
       devInteractions: { enabled: false },
+      backchannelLogout: { enabled: true },
       claimsParameter: { enabled: true },
       clientCredentials: { enabled: true },
       dPoP: { enabled: true },

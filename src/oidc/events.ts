@@ -6,6 +6,9 @@ import type { Context } from 'koa'
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
+import { transact } from '../database/transact.ts'
+import { signOut } from '../sessions/end-sessions.ts'
+import { tellApps } from '../sessions/logout-deliveries.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { unitOfWork } from './unit-of-work.ts'
 
@@ -32,24 +35,29 @@ export function listenToEngine(provider: Provider, { db, pages, observer }: Opti
     afterFlush(ctx, () => auditEndedGrant(db, ctx, grantId))
   })
   provider.on('end_session.success', (ctx) => {
-    const { session, params } = ctx.oidc
-    if (params?.logout === undefined || !session?.accountId) return
-    const { accountId } = session
-    const ended = {
-      clientIds: Object.keys(session.authorizations ?? {}),
-      askedBy: session.state?.clientId as string | undefined,
-    }
-    afterFlush(ctx, async () => {
-      await pages.sessionEnded(ctx, ended)
-      await record(db, {
-        type: 'session.ended',
-        actor: { kind: 'person', id: accountId },
-        accountId,
-        clientId: ended.askedBy,
-        origin: ctx.state.origin,
-      })
-    })
+    const whole = ctx.oidc.params?.logout !== undefined
+    afterFlush(ctx, () => (whole ? endWhole(db, ctx, pages) : leaveApp(db, ctx)))
   })
+}
+
+/** The person signs out: of the session's row goes what was true at this moment, other tabs included. */
+async function endWhole(db: Db, ctx: KoaContextWithOIDC, pages: ProtocolPages): Promise<void> {
+  const { session } = ctx.oidc
+  if (!session) return
+  const { uid, accountId, state } = session
+  const askedBy = state?.clientId as string | undefined
+  const ended = await signOut(db, { uid, accountId, askedBy }, ctx.state.origin)
+  const clientIds = ended.parts.map(({ clientId }) => clientId)
+  if (ended.sessions > 0) await pages.sessionEnded(ctx, { uid, clientIds, askedBy })
+}
+
+/** The person stays signed in, but not at the app that asked: the engine has taken it out of the session. */
+async function leaveApp(db: Db, ctx: KoaContextWithOIDC): Promise<void> {
+  const { client, session } = ctx.oidc
+  const { uid, authorizations = {} } = unitOfWork().session ?? {}
+  if (!client || !uid || !session?.accountId || !(client.clientId in authorizations)) return
+  const part = { sessionUid: uid, accountId: session.accountId, clientId: client.clientId }
+  await transact(db, (trx) => tellApps(trx, [part]))
 }
 
 /** By a replay at the token endpoint, by the app itself, or with the session that is being signed out. */

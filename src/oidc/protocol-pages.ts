@@ -11,9 +11,12 @@ export type ProtocolPages = {
   postLogoutSuccessSource(ctx: KoaContextWithOIDC): Promise<void>
   /** Somebody finished this flow already, in another tab or by a second click. */
   renderAlreadyDone(ctx: KoaContextWithOIDC): Promise<void>
-  /** Called when a session has ended, before its page: remembers for a minute what ended with it. */
+  /** Called when a session has ended, before its page: remembers for a while what ended with it. */
   sessionEnded(ctx: KoaContextWithOIDC, ended: EndedSession): Promise<void>
 }
 
 /** Which apps a session had signed in to, and which of them asked for its end. */
-export type EndedSession = { clientIds: string[]; askedBy: string | undefined }
+export type EndedSession = { uid: string; clientIds: string[]; askedBy?: string | undefined }
+
+/** Where people stand after signing out, and may come back to while apps are still being told. */
+export const signedOutPath = '/oauth2/logout/success'

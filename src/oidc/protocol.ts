@@ -106,17 +106,16 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       await tellReference(ctx)
       // The engine answers faults in its own words; http/faults.ts logs the cause and answers in ours.
       if (ctx.status >= 500) throw faultOf(takeBack(ctx))
-      let settled: ReturnType<typeof settledId>
       try {
         const { lost, session } = await flushUnitOfWork(options.pool, unit)
         if (lost) return await answerLost(oidcCtx, lost, unit.boundTo?.grantId)
-        settled = settledId(unit, session)
+        const settled = settledId(unit, session)
+        if (settled) settleCookie(ctx, names.session, settled)
+        await runAfterFlush(ctx)
       } catch (error) {
         takeBack(ctx)
         throw error
       }
-      if (settled) settleCookie(ctx, names.session, settled)
-      await runAfterFlush(ctx)
       widenFlowCookie(ctx, names.interaction)
     })
   }

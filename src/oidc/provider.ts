@@ -7,6 +7,7 @@ import { type StoredClient, secretMatches } from '../clients/clients.ts'
 import { createAdapterFactory } from './adapter.ts'
 import { clientMetadata } from './client-metadata.ts'
 import { configuration, type ProviderOptions } from './configuration.ts'
+import { leaveLogoutToUs } from './logout.ts'
 import { deriveSuccessors } from './refresh-retry.ts'
 import { detectReplaysByInsert } from './replay-detection.ts'
 import { withoutForeignResources } from './resources.ts'
@@ -37,6 +38,7 @@ export function createProvider(options: ProviderOptions): Provider {
     else leaveOutForeignResources(stored)
     return right
   }
+  leaveLogoutToUs(provider)
   deriveSuccessors(provider, Provider, keyring)
   detectReplaysByInsert(provider, pool)
   return provider

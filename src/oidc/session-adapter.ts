@@ -54,10 +54,8 @@ export function sessionAdapter(pool: Queryable) {
       // A new id is announced by destroying the old one; our row stays and changes its id when it is saved.
       const session = Provider.ctx?.oidc.session as { oldId?: string } | undefined
       if (session?.oldId === id) return
+      // A session ends with all that hangs on it, once the engine says that it did (events.ts).
       unit.writes.delete('Session')
-      if (unit.session) {
-        unit.writes.set('endSession', { kind: 'endSession', uid: unit.session.uid })
-      }
     },
   }
 }

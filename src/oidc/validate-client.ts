@@ -5,21 +5,26 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { ClientMetadata, Provider } from 'oidc-provider'
 import { createKeyring, randomToken } from '../crypto.ts'
+import { createOutgoing } from '../outgoing/outgoing.ts'
+import { createEngineFetch } from './outgoing-fetch.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { createProvider } from './provider.ts'
 import type { SigningKey } from './signing-keys.ts'
 
 /** The returned function throws the engine's `InvalidClientMetadata`, whose `error_description` is the reason. */
-export function createClientCheck(issuer: string): (metadata: object) => Promise<void> {
+export function createClientCheck(
+  issuer: string,
+  allowPrivateTargets: string[] = [],
+): (metadata: object) => Promise<void> {
   let provider: Provider | undefined
   return async (metadata) => {
-    provider ??= createJudge(issuer)
+    provider ??= createJudge(issuer, allowPrivateTargets)
     await provider.Client.validate(metadata as ClientMetadata)
   }
 }
 
 /** Judging reads the configuration alone: nothing is stored, signed or shown, so none of that is there. */
-function createJudge(issuer: string): Provider {
+function createJudge(issuer: string, allowPrivateTargets: string[]): Provider {
   const absent = () => Promise.reject(new Error('a provider that only judges clients'))
   return createProvider({
     config: { issuer, jwksMaxAgeSeconds: 3600 },
@@ -33,6 +38,7 @@ function createJudge(issuer: string): Provider {
     ],
     clients: { client: absent, api: absent, forget: () => {} },
     limitClientAuthentication: { check: absent, count: absent },
+    fetch: createEngineFetch(createOutgoing({ issuer, allowPrivateTargets })),
     pages: {
       interactionPath: () => '/',
       renderError: absent,

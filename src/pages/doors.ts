@@ -3,26 +3,28 @@
  * account. Signing in here is an authorization request like any other, from an app that is ourselves.
  */
 import type { Context } from 'koa'
-import { record } from '../audit/audit.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
 import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
 import { accountClientId } from '../oidc/account-client.ts'
 import { cookieNames } from '../oidc/cookies.ts'
+import { signedOutPath } from '../oidc/protocol-pages.ts'
 import type { RegistrationKey } from '../registration/deps.ts'
 import { readLink, verifyToken } from '../registration/proofs.ts'
 import type { Row } from '../sessions/artefacts.ts'
 import { disconnectApp, listConnectedApps } from '../sessions/consents.ts'
+import { signOut as signOutOf } from '../sessions/end-sessions.ts'
 import { read } from '../sessions/reads.ts'
-import { endSession } from '../sessions/sessions.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
 import { formOf } from './flow.ts'
 import type { Place } from './registration.ts'
+import { signedOutPage } from './signed-out.ts'
 
 export function doors(deps: PagesDeps) {
   const { issuer } = deps.config
   const secure = issuer.startsWith('https:')
   const names = cookieNames(issuer)
+  const signedOut = signedOutPage(deps)
   const registrationCookie = hostCookieName('registration', secure)
   return { home, signIn, account, disconnect, signOut, place, showLink, submitLink }
 
@@ -89,16 +91,13 @@ export function doors(deps: PagesDeps) {
   async function signOut(ctx: Context): Promise<void> {
     const { session, account: person } = await sessionOf(ctx)
     if (session) {
-      await endSession(deps.database.db, String(session.uid))
-      await record(deps.database.db, {
-        type: 'session.ended',
-        actor: { kind: 'person', id: String(person?.id) },
-        accountId: person && String(person.id),
-        origin: ctx.state.origin,
-      })
+      const uid = String(session.uid)
+      const accountId = person && String(person.id)
+      const ended = await signOutOf(deps.database.db, { uid, accountId }, ctx.state.origin)
+      signedOut.remember(ctx, { uid, clientIds: ended.parts.map(({ clientId }) => clientId) })
     }
     setCookie(ctx, names.session, '', { secure, maxAgeSeconds: 0 })
-    draw(ctx, deps, 'signed-out', { apps: [], signInHref: '/sign-in' })
+    seeOther(ctx, signedOutPath)
   }
 
   async function sessionOf(ctx: Context) {

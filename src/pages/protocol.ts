@@ -4,23 +4,21 @@
  */
 import type { Context } from 'koa'
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
-import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
 import { findRestart } from '../oidc/interactions.ts'
-import type { EndedSession, ProtocolPages } from '../oidc/protocol-pages.ts'
+import { type EndedSession, type ProtocolPages, signedOutPath } from '../oidc/protocol-pages.ts'
 import { keepRefusal, parameterOf } from '../oidc/refusals.ts'
-import type { EndedApp } from '../views/page-data.ts'
 import { draw, type PagesDeps } from './context.ts'
 import { drawLost, firstPath } from './flow.ts'
+import { signedOutPage } from './signed-out.ts'
 
 export function protocolPages(deps: PagesDeps): ProtocolPages {
-  const secure = deps.config.issuer.startsWith('https:')
-  const endedCookie = hostCookieName('ended', secure)
+  const signedOut = signedOutPage(deps)
 
   return {
     interactionPath: (interaction) => firstPath(interaction.uid, interaction.prompt.name),
     renderError,
     logoutSource,
-    postLogoutSuccessSource,
+    postLogoutSuccessSource: (ctx) => signedOut.show(ctx as unknown as Context),
     renderAlreadyDone: (ctx) => drawRestart(ctx, 'already-done'),
     sessionEnded,
   }
@@ -79,38 +77,16 @@ export function protocolPages(deps: PagesDeps): ProtocolPages {
     })
   }
 
-  async function sessionEnded(ctx: KoaContextWithOIDC, session: EndedSession): Promise<void> {
-    const ended = { ids: session.clientIds.slice(0, 20), asked: session.askedBy }
-    const sealed = deps.keyring.seal('ended', 'session', JSON.stringify(ended))
-    setCookie(ctx as unknown as Context, endedCookie, sealed.toString('base64url'), {
-      secure,
-      maxAgeSeconds: 60,
-    })
-  }
-
-  async function postLogoutSuccessSource(ctx: KoaContextWithOIDC): Promise<void> {
+  /** Old apps are told by frames of a page, so then the browser does not go straight back to the app. */
+  async function sessionEnded(ctx: KoaContextWithOIDC, ended: EndedSession): Promise<void> {
     const context = ctx as unknown as Context
-    draw(context, deps, 'signed-out', { apps: await endedApps(context), signInHref: '/sign-in' })
-  }
-
-  /** The app that asked has signed the person out itself; the others cannot be told yet. */
-  async function endedApps(ctx: Context): Promise<EndedApp[]> {
-    const cookie = readCookie(ctx, endedCookie)
-    if (!cookie) return []
-    let ended: { ids: string[]; asked?: string }
-    try {
-      const opened = deps.keyring.open('ended', 'session', Buffer.from(cookie, 'base64url'))
-      ended = JSON.parse(opened.toString()) as typeof ended
-    } catch {
-      return []
+    const onward = ctx.response.get('Location')
+    const leaves = new URL(onward).origin !== deps.config.issuer
+    if (!leaves || !(await signedOut.needsPage(ended.clientIds))) {
+      return signedOut.remember(context, ended)
     }
-    const apps = await Promise.all(
-      ended.ids.map(async (id): Promise<EndedApp | undefined> => {
-        const client = await deps.clients.client(id)
-        return client && { name: client.name, state: id === ended.asked ? 'ended' : 'keeps' }
-      }),
-    )
-    return apps.filter((app) => app !== undefined)
+    signedOut.remember(context, { ...ended, onward })
+    ctx.redirect(signedOutPath)
   }
 }
 

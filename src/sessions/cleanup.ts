@@ -39,6 +39,10 @@ export async function removeExpired(db: Queryable, batch = 1000): Promise<Record
   const refusals = `delete from refusals where reference in (
     select reference from refusals where at < now() - interval '7 days' limit ${batch})`
   removed.refusals = await untilNone(db, refusals, batch)
+  const deliveries = `delete from logout_deliveries where (session_uid, client_id) in (
+    select session_uid, client_id from logout_deliveries
+    where asked_at < now() - interval '7 days' limit ${batch})`
+  removed.logout_deliveries = await untilNone(db, deliveries, batch)
   return removed
 }
 

@@ -16,8 +16,6 @@ export type Write =
   /** Adds to a grant that was there. Never an insert: one that has ended meanwhile stays ended. */
   | { kind: 'widenGrant'; row: Row }
   | { kind: 'delete'; from: ArtefactName; key: Buffer | string }
-  /** The session, and the grants that live no longer than it. */
-  | { kind: 'endSession'; uid: string }
 
 export type SessionSave = {
   uid: string
@@ -112,11 +110,6 @@ function change(write: Exclude<Write, { kind: 'spend' }>, held: string, bind: Bi
     case 'delete': {
       const { table, key, columns } = artefacts[write.from]
       return `delete from ${table} where ${key} = ${bind(write.key, columnType(columns, key))}${and} returning 1`
-    }
-    case 'endSession': {
-      const uid = bind(write.uid, 'text')
-      return `delete from sessions where uid = ${uid}${and} returning 1), ended_grants as (
-        delete from grants where session_uid = ${uid} and not offline${and} returning 1`
     }
   }
 }

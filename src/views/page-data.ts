@@ -47,10 +47,14 @@ export type ConsentItem =
       scopes: readonly { scope: string; description?: string | undefined }[]
     }
 
-/** `ended`: it answered. `told`: the news is on its way. `keeps`: it cannot be told; `seconds` at most. */
+/**
+ * `ended`: it asked for this itself. `told`: it was told and has confirmed. `pending`: it is being told. `asked`: a
+ * frame of the page asks it, and nobody knows what comes of it. `untold`: it could not be told. `keeps`: it cannot be
+ * told. `seconds` is how long it may go on without the person, where it was allowed to.
+ */
 export type EndedApp = {
   name: string
-  state: 'ended' | 'told' | 'keeps'
+  state: 'ended' | 'told' | 'pending' | 'asked' | 'untold' | 'keeps'
   seconds?: number | undefined
 }
 
@@ -112,9 +116,14 @@ export type PageData = {
   }
   /** The engine's logout form: `xsrf` is its secret; sends `logout=yes` or nothing. */
   'sign-out': Common & { action: string; xsrf: string; username?: string | undefined }
-  /** `backHref` is the app's registered address, so it may be absolute. */
+  /**
+   * `backHref` is the app's registered address, so it may be absolute; with `frames` (addresses of apps that are told
+   * by being loaded) a script goes there by itself. `againHref` shows the page anew.
+   */
   'signed-out': Common & {
     apps: readonly EndedApp[]
+    frames?: readonly string[] | undefined
+    againHref?: string | undefined
     backHref?: string | undefined
     signInHref: string
   }

@@ -170,6 +170,17 @@ export const catalog = {
     expiresAt: 'timestamp with time zone',
     consumedAt: 'timestamp with time zone null',
   },
+  logoutDeliveries: {
+    sessionUid: 'text',
+    clientId: 'text',
+    accountId: 'uuid',
+    state: 'text default',
+    attempts: 'integer default',
+    error: 'text null',
+    askedAt: 'timestamp with time zone default',
+    attemptedAt: 'timestamp with time zone null',
+    nextAttemptAt: 'timestamp with time zone default',
+  },
   postedRequests: {
     idHash: 'bytea',
     endpoint: 'text',

@@ -25,6 +25,7 @@ async function startWorkers(count: number, send: (to: string) => Promise<void>) 
     pool,
     handlers: {
       'mail.verification': sender,
+      'logout.backchannel': async () => {},
       cleanup: async () => {},
       'rotate-keys': async () => {},
     },

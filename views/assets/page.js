@@ -90,6 +90,14 @@ function goOnWhenProven(field) {
   document.addEventListener('visibilitychange', look)
 }
 
+/** Once the frames have told their apps, the way leads on to where it was to lead at once. */
+function goOnWhenTold(link) {
+  const go = () => location.replace(link.href)
+  addEventListener('load', go)
+  // An app that hangs keeps nobody.
+  setTimeout(go, 5000)
+}
+
 /** A second press while the first is on its way does nothing. */
 function sendOnce(form) {
   form.addEventListener('submit', (event) => {
@@ -112,6 +120,7 @@ function rest(form) {
 for (const template of document.querySelectorAll('template[data-reveal]')) reveal(unfold(template))
 for (const line of document.querySelectorAll('[data-countdown]')) countDown(line)
 for (const field of document.querySelectorAll('[data-watched]')) goOnWhenProven(field)
+for (const link of document.querySelectorAll('[data-onward]')) goOnWhenTold(link)
 for (const form of document.forms) sendOnce(form)
 if (navigator.clipboard) {
   for (const template of document.querySelectorAll('template[data-copy]')) copy(unfold(template))

@@ -10,6 +10,7 @@ const webUriFields = [
   'tos_uri',
   'jwks_uri',
   'backchannel_logout_uri',
+  'frontchannel_logout_uri',
 ] as const
 
 export function checkAddresses(metadata: ClientMetadata): Problem[] {
@@ -27,6 +28,7 @@ export function checkAddresses(metadata: ClientMetadata): Problem[] {
       ? []
       : checkRedirects(own)),
     ...webUriFields.flatMap((field) => checkUri(field, metadata[field], findWebUriFault)),
+    ...checkFrame(metadata),
   ]
 }
 
@@ -63,6 +65,24 @@ function checkRedirects(metadata: ClientMetadata): Problem[] {
     })
   }
   return problems
+}
+
+/** Front-Channel Logout 1.0 §2: the frame belongs to the app that people come back to. */
+function checkFrame({
+  frontchannel_logout_uri: uri,
+  redirect_uris: redirects,
+}: ClientMetadata): Problem[] {
+  if (uri === undefined || findWebUriFault(uri)) return []
+  const origins = redirects.map((redirect) => URL.parse(redirect)?.origin)
+  if (origins.includes(new URL(uri).origin)) return []
+  return [
+    {
+      field: 'frontchannel_logout_uri',
+      code: 'uri_origin',
+      message: `${shorten(uri)} is at another place than every redirect URI`,
+      fix: 'Use the scheme, host and port of a redirect URI.',
+    },
+  ]
 }
 
 function checkList(field: string, uris: string[]): Problem[] {

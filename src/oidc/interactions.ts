@@ -66,8 +66,10 @@ export async function openFlow(
   if ((row.expires_at as Date).getTime() <= Date.now()) return lost('expired')
   if (cookie !== flowId) return lost('lost-cookie')
   const session = found.session
-  // The session changed hands since the flow began: what is on the page may be another person's.
-  if (row.session_uid !== null && row.session_uid !== session?.uid) return lost('expired')
+  // The browser changed hands since the flow began: what is on the page is another person's.
+  if (row.session_account_id !== null && row.session_account_id !== session?.account_id) {
+    return lost('expired')
+  }
   return { ok: true, flow: toFlow(flowId, row, found.account, found.consent, session) }
 }
 
@@ -156,7 +158,7 @@ export async function finishConsent(db: Queryable, flow: Flow, allowed: Wanted):
     text: `with done as (${finishing}),
       kept as (
         insert into consents (account_id, client_id, scopes, claims, resources)
-        select $4::uuid, $5::text, $6::text[], $7::text[], $8::jsonb where exists (select from done)
+        select $5::uuid, $6::text, $7::text[], $8::text[], $9::jsonb where exists (select from done)
         on conflict (account_id, client_id) do update set
           scopes = ${unitedNames('consents.scopes', 'excluded.scopes')},
           claims = ${unitedNames('consents.claims', 'excluded.claims')},
@@ -168,6 +170,7 @@ export async function finishConsent(db: Queryable, flow: Flow, allowed: Wanted):
       sha256(flow.id),
       JSON.stringify(result),
       null,
+      flow.sessionUid ?? null,
       flow.account?.id,
       flow.clientId,
       allowed.scopes,
@@ -194,11 +197,19 @@ export async function saveProgress(db: Queryable, flow: Flow, progress: Progress
   })
 }
 
-/** $1 flow, $2 result, $3 the session that ends because somebody else signed in. */
+/**
+ * $1 flow, $2 result, $3 the session that ends because somebody else signed in, $4 the session that the browser
+ * holds: of two tabs that signed the same person in at once, the later one's is everybody's.
+ */
 const finishing = `update interactions set result = $2::jsonb,
     login_account_id = ($2::jsonb -> 'login' ->> 'accountId')::uuid,
-    session_uid = case when $3::text is null then session_uid end,
-    rest = case when $3::text is null then rest else rest - 'session' end
+    session_account_id = case when $3::text is null then session_account_id end,
+    session_uid = case when $3::text is null and session_uid is not null
+      then coalesce($4::text, session_uid) end,
+    rest = case when $3::text is not null then rest - 'session'
+      when rest ? 'session' and $4::text is not null
+        then jsonb_set(rest, '{session,uid}', to_jsonb($4::text))
+      else rest end
   where id_hash = $1 and consumed_at is null and expires_at > now() returning 1`
 
 async function finish(
@@ -214,7 +225,12 @@ async function finish(
       ended_grants as (delete from grants
         where session_uid = $3 and not offline and exists (select from done) returning 1)
       select exists (select from done) as ok`,
-    values: [sha256(flow.id), JSON.stringify(result), endedSession ?? null],
+    values: [
+      sha256(flow.id),
+      JSON.stringify(result),
+      endedSession ?? null,
+      flow.sessionUid ?? null,
+    ],
   })
   return rows[0]?.ok === true
 }

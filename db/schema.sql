@@ -162,9 +162,20 @@ create table clients (
   disabled_at timestamp with time zone,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  profile text,
+  access_token_seconds integer,
+  refresh_idle_seconds integer,
+  refresh_total_seconds integer,
+  refresh_rotation boolean not null default true,
+  certificate_authorities text,
   constraint clients_pkey PRIMARY KEY (id),
+  constraint clients_access_token_seconds_check CHECK (access_token_seconds >= 30 AND access_token_seconds <= 86400),
   constraint clients_id_check CHECK (id ~ '^[A-Za-z0-9_-]{1,128}$'::text),
-  constraint clients_name_check CHECK (name <> ''::text)
+  constraint clients_name_check CHECK (name <> ''::text),
+  constraint clients_profile_check CHECK (profile = ANY (ARRAY['fapi2'::text, 'fapi2-message-signing'::text])),
+  constraint clients_refresh_idle_seconds_check CHECK (refresh_idle_seconds >= 60 AND refresh_idle_seconds <= 31536000),
+  constraint clients_refresh_total_seconds_check CHECK (refresh_total_seconds >= 60 AND refresh_total_seconds <= 31536000),
+  constraint idle_within_total CHECK (refresh_idle_seconds <= refresh_total_seconds)
 );
 CREATE UNIQUE INDEX clients_name ON clients USING btree (lower(name));
 
@@ -234,6 +245,12 @@ create table interactions (
   constraint interactions_pkey PRIMARY KEY (id_hash)
 ) with (fillfactor=80);
 CREATE INDEX interactions_expires_at_idx ON interactions USING btree (expires_at);
+
+create table lasting_secrets (
+  name text not null,
+  sealed bytea not null,
+  constraint lasting_secrets_pkey PRIMARY KEY (name)
+);
 
 create table logout_deliveries (
   session_uid text not null,

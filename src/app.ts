@@ -8,6 +8,7 @@ import { createPasswordHasher } from './credentials/password-hasher.ts'
 import { createKeyring } from './crypto.ts'
 import type { Database } from './database/connection.ts'
 import { limitKeyAddress } from './http/client-address.ts'
+import { createCertificateReader } from './http/client-certificate.ts'
 import { createCsrf } from './http/csrf.ts'
 import { readForm } from './http/form-body.ts'
 import { frontDoor } from './http/front-door.ts'
@@ -25,6 +26,7 @@ import { keySetDocument } from './oidc/documents.ts'
 import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
 import { maintainKeys } from './oidc/key-rotation.ts'
 import { createLogoutSender } from './oidc/logout.ts'
+import { certificateEndpoints } from './oidc/mutual-tls.ts'
 import { createEngineFetch } from './oidc/outgoing-fetch.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
@@ -57,6 +59,8 @@ export type AppOptions = {
   logger: Logger
   mailer: Mailer
   keys: SigningKeySet
+  /** What pairwise subjects are derived from. */
+  pairwiseSecret: Buffer
   /** From then on `/readyz` says no. */
   isClosing(): boolean
 }
@@ -115,6 +119,7 @@ export function createApp(options: AppOptions): App {
   }
   const pages = protocolPages(pagesDeps)
   const fetch = createEngineFetch(createOutgoing(config))
+  const certificateOf = createCertificateReader(config)
   let engine = createEngine()
 
   function createEngine(): Engine {
@@ -126,6 +131,8 @@ export function createApp(options: AppOptions): App {
       clients,
       pages,
       fetch,
+      findCertificate: (ctx) => certificateOf(ctx.req),
+      pairwiseSecret: options.pairwiseSecret,
       limitClientAuthentication: clientAuthenticationLimit(),
     })
     listenToEngine(provider, { db, pages, observer: metrics })
@@ -137,6 +144,7 @@ export function createApp(options: AppOptions): App {
         pool,
         clients,
         keys: keys.published,
+        pairwiseSecret: options.pairwiseSecret,
       }),
     }
   }
@@ -168,7 +176,8 @@ export function createApp(options: AppOptions): App {
   })
 
   const koa = new Koa({ proxy: true })
-  for (const middleware of frontDoor({ config, views, logger, health, metrics }))
+  const door = { ...config, certificatePaths: Object.values(certificateEndpoints) }
+  for (const middleware of frontDoor({ config: door, views, logger, health, metrics }))
     koa.use(middleware)
   koa.use(async (ctx, next) => {
     if (ctx.path === '/oauth2/authorize') {

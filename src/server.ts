@@ -11,6 +11,7 @@ import { serveMetrics } from './http/metrics-server.ts'
 import { migrateJobs, startWorker } from './jobs/worker.ts'
 import type { Logger } from './logger.ts'
 import { createMailer } from './mail/transport.ts'
+import { loadLastingSecret } from './oidc/lasting-secrets.ts'
 import { ensureSigningKeys, loadSigningKeys } from './oidc/signing-keys.ts'
 
 export type RunningServer = {
@@ -64,6 +65,7 @@ async function start(
   const keyring = createKeyring(config.secretKeys)
   await ensureSigningKeys(database.db, keyring)
   const keys = await loadSigningKeys(database.db, keyring)
+  const pairwiseSecret = await loadLastingSecret(database.db, keyring, 'pairwise-subjects')
   const mailer = createMailer(config)
   undo.push(async () => mailer.close())
 
@@ -74,6 +76,7 @@ async function start(
     logger,
     mailer,
     keys,
+    pairwiseSecret,
     isClosing: () => listening?.isClosing() ?? false,
   })
   const worker = await startWorker({ pool: database.pool, handlers: app.handlers, logger, crontab })

@@ -7,6 +7,7 @@ import { equalBytes, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { AppError } from '../errors.ts'
 import type { ClientMetadata } from './metadata.ts'
+import type { ClientPolicy } from './policy.ts'
 import { findPreset } from './presets.ts'
 import { splitScope } from './scopes.ts'
 
@@ -19,7 +20,7 @@ export type AllowedApi = {
   wholeApi: boolean
 }
 
-export type Client = {
+export type Client = ClientPolicy & {
   id: string
   name: string
   preset: string
@@ -107,7 +108,8 @@ type Row = Omit<Client, 'secrets'> & { secrets: Secret[] }
 async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<Row[]> {
   const { rows } = await sql<Omit<Row, 'secrets'> & { secrets: [string, number, number | null][] }>`
     select c.id, c.name, c.preset, c.metadata, c.first_party, c.pkce_required, c.ignores_unknown_resource,
-      c.disabled_at, c.created_at, c.updated_at,
+      c.profile, c.access_token_seconds, c.refresh_idle_seconds, c.refresh_total_seconds, c.refresh_rotation,
+      c.certificate_authorities, c.disabled_at, c.created_at, c.updated_at,
       coalesce((
         select json_agg(json_build_array(
           encode(s.hash, 'hex'), extract(epoch from s.created_at), extract(epoch from s.expires_at)

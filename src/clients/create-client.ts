@@ -15,30 +15,33 @@ import {
   type Problem,
   usesSecret,
 } from './metadata.ts'
+import { changedPolicy, noPolicy, type PolicyChange } from './policy.ts'
 import { findPreset, type Preset, presetUris } from './presets.ts'
+import { withProfile } from './profiles.ts'
+import { applySettings, type ProtocolSettings } from './protocol-settings.ts'
 
-/** What is not given comes from the preset. */
-export type ClientInput = {
-  name: string
-  preset: string
-  appUrl?: string | undefined
-  redirectUris?: string[] | undefined
-  postLogoutRedirectUris?: string[] | undefined
-  backchannelLogoutUri?: string | undefined
-  frontchannelLogoutUri?: string | undefined
-  /** Standard scopes and scopes of APIs, separated by spaces. */
-  scope?: string | undefined
-  /** Identifiers. */
-  apis?: string[] | undefined
-  authMethod?: string | undefined
-  pkce?: 'required' | 'optional' | undefined
-  idTokenAlg?: string | undefined
-  jwks?: ClientMetadata['jwks'] | undefined
-  jwksUri?: string | undefined
-  firstParty?: boolean | undefined
-  /** Made from the name when not given. */
-  clientId?: string | undefined
-}
+/** What is not given comes from the profile or the preset. */
+export type ClientInput = ProtocolSettings &
+  PolicyChange & {
+    name: string
+    preset: string
+    appUrl?: string | undefined
+    redirectUris?: string[] | undefined
+    postLogoutRedirectUris?: string[] | undefined
+    backchannelLogoutUri?: string | undefined
+    frontchannelLogoutUri?: string | undefined
+    /** Standard scopes and scopes of APIs, separated by spaces. */
+    scope?: string | undefined
+    /** Identifiers. */
+    apis?: string[] | undefined
+    authMethod?: string | undefined
+    pkce?: 'required' | 'optional' | undefined
+    jwks?: ClientMetadata['jwks'] | undefined
+    jwksUri?: string | undefined
+    firstParty?: boolean | undefined
+    /** Made from the name when not given. */
+    clientId?: string | undefined
+  }
 
 export type By = { actor: Actor; origin?: Origin; engineCheck?: EngineCheck | undefined }
 
@@ -52,11 +55,13 @@ export type Refused =
  */
 export async function createClient(
   db: Db,
-  input: ClientInput,
+  given: ClientInput,
   by: By & { ifNotExists?: boolean },
 ): Promise<{ ok: true; created: boolean; client: Client; secret?: string } | Refused> {
-  const preset = findPreset(input.preset)
+  const preset = findPreset(given.preset)
   if (!preset) return { ok: false, reason: 'invalid', problems: [unknownPreset] }
+  const input = withProfile(given, { grant_types: [...preset.grantTypes] })
+  const policy = changedPolicy(noPolicy, input)
   const access = await resolveAccess(db, {
     scope: input.scope ?? preset.scopes.join(' '),
     apis: input.apis ?? [],
@@ -67,7 +72,7 @@ export async function createClient(
   const problems = [
     ...checkId(id),
     ...access.problems,
-    ...checkMetadata(metadata, { pkceRequired }),
+    ...checkMetadata(metadata, { pkceRequired, ...policy }),
   ]
   if (problems.length === 0) problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
   if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
@@ -83,6 +88,7 @@ export async function createClient(
         firstParty: input.firstParty ?? false,
         pkceRequired,
         ignoresUnknownResource: preset.ignoresUnknownResource ?? false,
+        ...policy,
         disabledAt: null,
       })
       .onConflict((conflict) => conflict.doNothing())
@@ -122,7 +128,7 @@ function draft(input: ClientInput, preset: Preset, scopes: string[]): ClientMeta
   if (withCode && scopes.includes('offline_access') && !grantTypes.includes('refresh_token')) {
     grantTypes.push('refresh_token')
   }
-  return {
+  const metadata: ClientMetadata = {
     client_name: input.name,
     ...(input.appUrl === undefined ? {} : { client_uri: input.appUrl }),
     application_type: preset.applicationType,
@@ -143,11 +149,11 @@ function draft(input: ClientInput, preset: Preset, scopes: string[]): ClientMeta
     response_types: withCode ? ['code'] : [],
     grant_types: grantTypes,
     token_endpoint_auth_method: input.authMethod ?? preset.authMethod,
-    ...(input.idTokenAlg === undefined ? {} : { id_token_signed_response_alg: input.idTokenAlg }),
     ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
     ...(input.jwks === undefined ? {} : { jwks: input.jwks }),
     ...(input.jwksUri === undefined ? {} : { jwks_uri: input.jwksUri }),
   }
+  return applySettings(metadata, input)
 }
 
 async function answerTaken(

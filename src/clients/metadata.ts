@@ -3,10 +3,17 @@
  * the engine's; whoever writes a client runs those as well (`EngineCheck`), so that no stored row is ever
  * answered with a bare `invalid_client`.
  */
+import { type ClientPolicy, noPolicy } from './policy.ts'
 import { checkAddresses } from './rules/addresses.ts'
 import { checkAuthentication } from './rules/authentication.ts'
+import { checkCertificates } from './rules/certificates.ts'
 import { checkGrants, checkScope } from './rules/grants.ts'
 import type { Problem } from './rules/problem.ts'
+import { checkProfile } from './rules/profile.ts'
+import { checkRequests } from './rules/requests.ts'
+import { checkSignatures } from './rules/signatures.ts'
+import { checkSubjects } from './rules/subjects.ts'
+import { checkTokens } from './rules/tokens.ts'
 
 export type { Problem } from './rules/problem.ts'
 
@@ -29,7 +36,24 @@ export type ClientMetadata = {
   response_types: string[]
   grant_types: string[]
   token_endpoint_auth_method: string
+  token_endpoint_auth_signing_alg?: string
+  tls_client_auth_subject_dn?: string
+  tls_client_auth_san_dns?: string
+  tls_client_auth_san_uri?: string
+  tls_client_auth_san_ip?: string
+  tls_client_auth_san_email?: string
+  require_pushed_authorization_requests?: boolean
+  require_signed_request_object?: boolean
+  request_object_signing_alg?: string
+  response_modes?: string[]
+  authorization_signed_response_alg?: string
   id_token_signed_response_alg?: string
+  userinfo_signed_response_alg?: string
+  introspection_signed_response_alg?: string
+  dpop_bound_access_tokens?: boolean
+  tls_client_certificate_bound_access_tokens?: boolean
+  subject_type?: 'public' | 'pairwise'
+  sector_identifier_uri?: string
   scope?: string
   jwks?: { keys: Record<string, unknown>[] }
   jwks_uri?: string
@@ -44,6 +68,8 @@ export const authMethods = [
   'client_secret_basic',
   'client_secret_post',
   'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
   'none',
 ] as const
 const secretMethods: readonly string[] = ['client_secret_basic', 'client_secret_post']
@@ -54,17 +80,24 @@ export function usesSecret(metadata: { token_endpoint_auth_method: string }): bo
   return secretMethods.includes(metadata.token_endpoint_auth_method)
 }
 
-/** Empty when the client may be stored. `pkceRequired` is ours, not part of RFC 7591. */
+/** Empty when the client may be stored. The second part is ours, not part of RFC 7591. */
 export function checkMetadata(
   metadata: ClientMetadata,
-  options: { pkceRequired: boolean },
+  { pkceRequired, ...given }: { pkceRequired: boolean } & Partial<ClientPolicy>,
 ): Problem[] {
+  const policy = { ...noPolicy, ...given }
   return [
     ...checkName(metadata.client_name),
     ...checkAddresses(metadata),
     ...checkGrants(metadata),
-    ...checkAuthentication(metadata, options.pkceRequired),
+    ...checkAuthentication(metadata, pkceRequired),
+    ...checkCertificates(metadata, policy),
+    ...checkRequests(metadata),
+    ...checkSignatures(metadata),
+    ...checkTokens(metadata, policy),
+    ...checkSubjects(metadata),
     ...checkScope(metadata),
+    ...checkProfile(metadata, { ...policy, pkceRequired }),
   ]
 }
 

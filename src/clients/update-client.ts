@@ -5,15 +5,19 @@ import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
 import { type Access, resolveAccess, storeApis } from './access.ts'
+import { differences, isNarrower, isTighter } from './client-differences.ts'
 import { endAccess } from './client-life.ts'
 import { type Client, findClient, getClient, wholeScope } from './clients.ts'
 import { addSecret, type By, type ClientInput, type Refused, unique } from './create-client.ts'
 import { runEngineCheck } from './engine-check.ts'
 import { type ClientMetadata, checkMetadata, usesSecret } from './metadata.ts'
+import { changedPolicy, type PolicyChange } from './policy.ts'
 import { findPreset, presetUris } from './presets.ts'
+import { withProfile } from './profiles.ts'
+import { applySettings, type ProtocolSettings } from './protocol-settings.ts'
 import { splitScope } from './scopes.ts'
 
-/** Lists replace; `add…` and `remove…` change one entry. Null removes. */
+/** Lists replace; `add…` and `remove…` change one entry. Null removes, and of a policy restores what holds for all. */
 export type ClientChange = {
   [Field in
     | 'name'
@@ -23,17 +27,17 @@ export type ClientChange = {
     | 'apis'
     | 'authMethod'
     | 'pkce'
-    | 'idTokenAlg'
     | 'jwks'
     | 'jwksUri'
     | 'firstParty']?: ClientInput[Field] | undefined
-} & {
-  appUrl?: string | null | undefined
-  backchannelLogoutUri?: string | null | undefined
-  frontchannelLogoutUri?: string | null | undefined
-  addRedirectUris?: string[] | undefined
-  removeRedirectUris?: string[] | undefined
-}
+} & ProtocolSettings &
+  PolicyChange & {
+    appUrl?: string | null | undefined
+    backchannelLogoutUri?: string | null | undefined
+    frontchannelLogoutUri?: string | null | undefined
+    addRedirectUris?: string[] | undefined
+    removeRedirectUris?: string[] | undefined
+  }
 
 /**
  * `secret` is there when the client had none and now needs one. `narrowed` says that its tokens have ended,
@@ -42,7 +46,7 @@ export type ClientChange = {
 export function updateClient(
   db: Db,
   id: string,
-  change: ClientChange,
+  given: ClientChange,
   by: By,
 ): Promise<
   | { ok: true; client: Client; changed: string[]; narrowed: boolean; secret?: string }
@@ -53,17 +57,20 @@ export function updateClient(
     const { rows } = await sql`select 1 from clients where id = ${id} for update`.execute(trx)
     if (rows.length === 0) return undefined
     const before = await getClient(trx, id)
+    const change = withProfile(given, before.metadata)
     const { problems: unresolved, ...access } = await changedAccess(trx, before, change)
     const metadata = changedMetadata(before, change, access.standard)
+    const policy = changedPolicy(before, change)
     const pkceRequired =
       change.pkce === undefined ? before.pkceRequired : change.pkce === 'required'
     const firstParty = change.firstParty ?? before.firstParty
-    const problems = [...unresolved, ...checkMetadata(metadata, { pkceRequired })]
+    const problems = [...unresolved, ...checkMetadata(metadata, { pkceRequired, ...policy })]
     if (problems.length === 0)
       problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
     if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
 
-    const changed = differences(before, { metadata, pkceRequired, firstParty, apis: access.apis })
+    const after = { metadata, pkceRequired, firstParty, apis: access.apis, ...policy }
+    const changed = differences(before, after)
     if (changed.length === 0) return { ok: true, client: before, changed, narrowed: false }
     const namesake = await findClient(trx, metadata.client_name)
     if (changed.includes('client_name') && namesake && namesake.id !== id) {
@@ -76,13 +83,14 @@ export function updateClient(
         metadata: JSON.stringify(metadata),
         pkceRequired,
         firstParty,
+        ...policy,
         updatedAt: sql<Date>`now()`,
       })
       .where('id', '=', id)
       .execute()
     await storeApis(trx, id, access.apis)
     const secret = await fitSecrets(trx, before, metadata)
-    const narrowed = isNarrower(wholeScope(before), wholeScope({ metadata, apis: access.apis }))
+    const narrowed = isNarrower(wholeScope(before), wholeScope(after)) || isTighter(before, after)
     if (narrowed) await endAccess(trx, id)
     await bumpVersion(trx, 'clients')
     await record(trx, {
@@ -128,15 +136,13 @@ function changedMetadata(before: Client, change: ClientChange, scopes: string[])
     backchannel_logout_session_required: onlyWith(change.backchannelLogoutUri),
     frontchannel_logout_uri: change.frontchannelLogoutUri,
     frontchannel_logout_session_required: onlyWith(change.frontchannelLogoutUri),
-    id_token_signed_response_alg: change.idTokenAlg,
     jwks: change.jwks ?? (change.jwksUri && null),
     jwks_uri: change.jwksUri ?? (change.jwks && null),
   }
   for (const [name, value] of Object.entries(single))
     if (value !== undefined) next[name] = value ?? undefined
-  return Object.fromEntries(
-    Object.entries(next).filter(([, value]) => value !== undefined),
-  ) as ClientMetadata
+  const kept = Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined))
+  return applySettings(kept as ClientMetadata, change)
 }
 
 /** The logout token names the session wherever there is a place to send one. */
@@ -184,25 +190,4 @@ async function fitSecrets(
   if (usesSecret(metadata)) return addSecret(trx, before.id)
   await trx.deleteFrom('clientSecrets').where('clientId', '=', before.id).execute()
   return undefined
-}
-
-function differences(
-  before: Client,
-  after: Pick<Client, 'metadata' | 'pkceRequired' | 'firstParty' | 'apis'>,
-): string[] {
-  const fields = new Set([...Object.keys(before.metadata), ...Object.keys(after.metadata)])
-  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
-  const named = { ...before.metadata } as Record<string, unknown>
-  const next = { ...after.metadata } as Record<string, unknown>
-  return [
-    ...[...fields].filter((field) => !same(named[field], next[field])),
-    ...(['pkceRequired', 'firstParty', 'apis'] as const)
-      .filter((field) => !same(before[field], after[field]))
-      .map((field) => ({ pkceRequired: 'pkce', firstParty: 'first_party', apis: 'apis' })[field]),
-  ]
-}
-
-function isNarrower(before: string, after: string): boolean {
-  const kept = splitScope(after)
-  return splitScope(before).some((scope) => !kept.includes(scope))
 }

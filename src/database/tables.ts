@@ -81,6 +81,12 @@ export type Tables = {
     firstParty: Generated<boolean>
     pkceRequired: Generated<boolean>
     ignoresUnknownResource: Generated<boolean>
+    profile: 'fapi2' | 'fapi2-message-signing' | null
+    accessTokenSeconds: number | null
+    refreshIdleSeconds: number | null
+    refreshTotalSeconds: number | null
+    refreshRotation: Generated<boolean>
+    certificateAuthorities: string | null
     disabledAt: Date | null
     createdAt: Generated<Date>
     updatedAt: Generated<Date>
@@ -226,6 +232,7 @@ export type Tables = {
     stoppedAt: Date | null
     retiredAt: Date | null
   }
+  lastingSecrets: { name: string; sealed: Buffer }
   versions: { name: string; version: Generated<string> }
   rateLimits: { key: string; points: Generated<number>; expire: string | null }
   auditEvents: {

@@ -11,14 +11,14 @@ import { answerFaults } from './faults.ts'
 import { securityHeaders } from './headers.ts'
 import type { Health } from './health.ts'
 import type { Metrics } from './metrics.ts'
-import { pinHost } from './pinned-host.ts'
+import { type PinOptions, pinHost } from './pinned-host.ts'
 import { requestContext } from './request-context.ts'
 import { logRequests } from './request-log.ts'
 import { refuseOddRequests } from './request-shape.ts'
 
 /** Below it, an app with `proxy: true` sees the issuer's host and scheme and the client's true address. */
 export function frontDoor(options: {
-  config: Pick<Config, 'issuer' | 'production' | 'trustedProxies' | 'clientCertHeader'>
+  config: Pick<Config, 'production'> & PinOptions
   views: Views
   logger: Logger
   health: Pick<Health, 'routes'>

@@ -11,6 +11,14 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 
+/** TLS 1.3, and of TLS 1.2 what RFC 9325 §4.2 recommends. */
+const ciphers = [
+  ...['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'],
+  ...['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-GCM-SHA256'],
+  ...['ECDHE-ECDSA-AES256-GCM-SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'],
+  ...['ECDHE-ECDSA-CHACHA20-POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'],
+].join(':')
+
 export type Listening = {
   server: Server
   /** The real one, when 0 was asked for. */
@@ -25,6 +33,8 @@ export type ListenOptions = {
   host: string
   port: number
   tls?: { cert: string; key: string } | undefined
+  /** Where clients with certificates come: then each connection is asked for one, and none needs to have it. */
+  mtlsOrigin?: string | undefined
   /** How long requests under way may take once we are closing. */
   drainMs?: number
   timeouts?: Partial<typeof defaultTimeouts>
@@ -58,7 +68,18 @@ export async function listen(handler: RequestListener, options: ListenOptions): 
     handler(req, res)
   }
   const server = tls
-    ? createHttpsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, track)
+    ? createHttpsServer(
+        {
+          ...settings,
+          ...tls,
+          minVersion: 'TLSv1.2',
+          ciphers,
+          requestCert: options.mtlsOrigin !== undefined,
+          // Self-signed ones are good too; oidc/mutual-tls.ts decides.
+          rejectUnauthorized: false,
+        },
+        track,
+      )
     : createHttpServer(settings, track)
   server.on('clientError', refuseUnreadable)
   server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {

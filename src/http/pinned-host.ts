@@ -12,6 +12,14 @@ import { type ProxyTrust, peerAddress, trustProxies } from './client-address.ts'
 /** Probes know addresses, not names. */
 const anyHost: readonly string[] = ['/healthz', '/readyz']
 
+export type PinOptions = Pick<
+  Config,
+  'issuer' | 'trustedProxies' | 'clientCertHeader' | 'mtlsOrigin'
+> & {
+  /** What is answered under MTLS_ORIGIN as well. */
+  certificatePaths?: readonly string[]
+}
+
 /** Scheme and host as this hop carried them; a trusted proxy speaks for the hop before it. */
 export function requestOrigin(
   req: IncomingMessage,
@@ -32,26 +40,29 @@ export function requestOrigin(
  * Needs `ctx.state.address` (request-context.ts). Throws 421 `unknown_host`. Headers that only a proxy may send
  * (`X-Forwarded-*`, CLIENT_CERT_HEADER) never pass when somebody else sent them.
  */
-export function pinHost(
-  config: Pick<Config, 'issuer' | 'trustedProxies' | 'clientCertHeader'>,
-): Middleware {
+export function pinHost(config: PinOptions): Middleware {
   const isTrusted = trustProxies(config.trustedProxies)
-  const { protocol, host } = new URL(config.issuer)
-  const scheme = protocol.slice(0, -1)
-  const ours = new Set([
-    host,
-    new URL(config.issuer).port ? host : `${host}:${scheme === 'https' ? 443 : 80}`,
-  ])
+  const issuer = spellings(config.issuer)
+  const certificates = config.mtlsOrigin === undefined ? undefined : spellings(config.mtlsOrigin)
+  const certificatePaths = config.certificatePaths ?? []
 
   return async function pinHost(ctx, next) {
     const { req } = ctx
-    if (!ours.has(requestOrigin(req, isTrusted).host) && !anyHost.includes(ctx.path)) {
-      throw new AppError('unknown_host', 421, { detail: `This server answers to ${host} only.` })
+    const { host: asked } = requestOrigin(req, isTrusted)
+    // A proof of possession names the address it was made for, so each of the two stays what it is.
+    const aliased = !issuer.hosts.has(asked) && certificates?.hosts.has(asked) === true
+    const { host, scheme } = aliased ? certificates : issuer
+    const known = aliased ? certificatePaths.includes(ctx.path) : issuer.hosts.has(asked)
+    if (!known && !anyHost.includes(ctx.path)) {
+      throw new AppError('unknown_host', 421, {
+        detail: `This server answers to ${issuer.host} only.`,
+      })
     }
     if (config.clientCertHeader !== undefined && !isTrusted(peerAddress(req))) {
       delete req.headers[config.clientCertHeader]
     }
     for (const name of Object.keys(req.headers)) {
+      if (name === config.clientCertHeader) continue
       if (name === 'forwarded' || name.startsWith('x-forwarded-')) delete req.headers[name]
     }
     req.headers.host = host
@@ -60,6 +71,14 @@ export function pinHost(
     req.headers['x-forwarded-for'] = ctx.state.address
     await next()
   }
+}
+
+/** An origin's host as browsers and as others write it. */
+function spellings(origin: string): { host: string; scheme: string; hosts: Set<string> } {
+  const { protocol, host, port } = new URL(origin)
+  const scheme = protocol.slice(0, -1)
+  const usual = scheme === 'https' ? 443 : 80
+  return { host, scheme, hosts: new Set([host, port ? host : `${host}:${usual}`]) }
 }
 
 /** Each proxy appends, so the right-most value is the one that the trusted peer wrote. */

@@ -1,5 +1,6 @@
 /** Our own pages as an app: signing in to the account area is an authorization request like any other. */
 import type { StoredClient } from '../clients/clients.ts'
+import { noPolicy } from '../clients/policy.ts'
 
 /** Cannot be taken by a registered app: those ids never hold a dot. */
 export const accountClientId = 'account.pages'
@@ -16,6 +17,7 @@ export function accountClient(issuer: string, brandName: string): StoredClient {
     scope: 'openid',
   }
   return {
+    ...noPolicy,
     id: accountClientId,
     name: brandName,
     preset: 'web',

@@ -3,6 +3,7 @@
  * the unit of work and leave as one statement; single use is decided by that statement and not here.
  * Clients live in memory (clients/), replay detection is one insert (replay-detection.ts).
  */
+import { decodeJwt } from 'jose'
 import { type Adapter, Provider } from 'oidc-provider'
 import { type Keyring, sha256 } from '../crypto.ts'
 import { type Found, type Queryable, read, type StatementName } from '../sessions/reads.ts'
@@ -140,6 +141,13 @@ async function load(
       const found = await tokenRead(storage, unit, 'token', id)
       return found.clientCredentials && toPayload(model, found.clientCredentials, id)
     }
+    case 'PushedAuthorizationRequest': {
+      const { token } = await read(storage.pool, 'by_id_pushed_authorization_requests', [
+        sha256(id),
+      ])
+      const payload = token && toPayload(model, token, id)
+      return payload && isOfThisClient(payload) ? payload : undefined
+    }
     default: {
       const statement = `by_id_${artefactOf(model)}` as StatementName
       const { token } = await read(storage.pool, statement, [sha256(id)])
@@ -170,6 +178,12 @@ async function tokenRead(
     unit.boundTo = { clientId, grantId, accountId } as NonNullable<UnitOfWork['boundTo']>
   }
   return found
+}
+
+/** To another client a pushed request does not exist; its own says whose it is. */
+function isOfThisClient({ request }: Payload): boolean {
+  const { client_id: asking } = Provider.ctx?.oidc.params ?? {}
+  return asking === undefined || decodeJwt(String(request)).client_id === asking
 }
 
 function sessionOfRequest(): string | null {

@@ -1,6 +1,7 @@
 /** A stored client in the engine's words: RFC 7591 names, and the few settings of ours that travel along. */
 import type { Configuration } from 'oidc-provider'
 import type { StoredClient } from '../clients/clients.ts'
+import { usesSecret } from '../clients/metadata.ts'
 import type { Payload } from './records.ts'
 
 const extras = [
@@ -8,8 +9,12 @@ const extras = [
   'pkce_required',
   'ignores_unknown_resource',
   'apis',
-  'frontchannel_logout_uri',
-  'frontchannel_logout_session_required',
+  'profile',
+  'access_token_seconds',
+  'refresh_idle_seconds',
+  'refresh_total_seconds',
+  'refresh_rotation',
+  'certificate_authorities',
 ]
 
 /** Only our own storage gives these; a client that registers itself cannot. */
@@ -21,15 +26,20 @@ export const clientExtras: NonNullable<Configuration['extraClientMetadata']> = {
 const unusableSecret = 'kept-as-a-hash-and-never-compared'
 
 export function clientMetadata(client: StoredClient): Payload {
-  const confidential = client.metadata.token_endpoint_auth_method !== 'none'
   return {
     ...client.metadata,
     client_id: client.id,
     client_name: client.name,
-    ...(confidential ? { client_secret: unusableSecret } : {}),
+    ...(usesSecret(client.metadata) ? { client_secret: unusableSecret } : {}),
     first_party: client.firstParty,
     pkce_required: client.pkceRequired,
     ignores_unknown_resource: client.ignoresUnknownResource,
     apis: client.apis,
+    profile: client.profile ?? undefined,
+    access_token_seconds: client.accessTokenSeconds ?? undefined,
+    refresh_idle_seconds: client.refreshIdleSeconds ?? undefined,
+    refresh_total_seconds: client.refreshTotalSeconds ?? undefined,
+    refresh_rotation: client.refreshRotation,
+    certificate_authorities: client.certificateAuthorities ?? undefined,
   }
 }

@@ -13,17 +13,23 @@ import type { Config } from '../config.ts'
 import type { Keyring } from '../crypto.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import { accountClaims, claimsByScope, standardScopes } from './claims.ts'
+import { assertClientAssertion } from './client-assertions.ts'
 import type { ClientCache } from './client-cache.ts'
 import { clientExtras } from './client-metadata.ts'
 import { loadGrant } from './consent.ts'
 import { cookieNames, cookieOptions } from './cookies.ts'
+import { dpop } from './dpop.ts'
 import { timesToLive } from './lifetimes.ts'
+import { type FindCertificate, mutualTls } from './mutual-tls.ts'
 import { keepOfflineAccess } from './offline-access.ts'
 import type { EngineFetch } from './outgoing-fetch.ts'
 import { createPrompts } from './prompts.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
+import { rotateRefreshToken } from './refresh-policy.ts'
+import { assertRequestObject } from './request-objects.ts'
 import { resourceIndicators } from './resources.ts'
 import type { SigningKey } from './signing-keys.ts'
+import { pairwiseIdentifier } from './subjects.ts'
 import { extraTokenClaims } from './token-claims.ts'
 import { unitOfWork } from './unit-of-work.ts'
 
@@ -35,6 +41,11 @@ export type ProviderOptions = {
   clients: ClientCache
   pages: ProtocolPages
   fetch: EngineFetch
+  findCertificate: FindCertificate
+  /** What pairwise subjects are derived from; the same for ever. */
+  pairwiseSecret: Buffer
+  /** Whether a client's `sector_identifier_uri` is read: when it is made, and not at every start. */
+  readsSectors?: boolean
   /** Wrong secrets are counted per client and address; `check` throws 429 when there were too many. */
   limitClientAuthentication: {
     check(clientId: string): Promise<void>
@@ -55,8 +66,18 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     // Apps that read only the ID token find everything of the scope there.
     conformIdTokenClaims: false,
     responseTypes: ['code'],
-    subjectTypes: ['public'],
-    clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    subjectTypes: ['public', 'pairwise'],
+    pairwiseIdentifier: pairwiseIdentifier(options.pairwiseSecret),
+    sectorIdentifierUriValidate: () => options.readsSectors === true,
+    clientAuthMethods: [
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'tls_client_auth',
+      'self_signed_tls_client_auth',
+      'none',
+    ],
+    assertJwtClientAuthClaimsAndHeader: assertClientAssertion,
     clientDefaults: { id_token_signed_response_alg: 'RS256', response_types: ['code'] },
     enabledJWA: {
       idTokenSigningAlgValues: ['RS256', 'ES256', 'EdDSA'],
@@ -71,18 +92,13 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     acceptQueryParamAccessTokens: false,
     // Ids are 256 random bits already: a signature would add nothing but its cost.
     cookies: { names: cookieNames(config.issuer), ...cookieOptions(config.issuer) },
-    clockTolerance: 5,
+    // FAPI 2.0 §5.3.2.1 asks for ten.
+    clockTolerance: 10,
     discovery: {
       claim_types_supported: ['normal'],
       frontchannel_logout_supported: true,
       frontchannel_logout_session_supported: true,
       ui_locales_supported: ['en', 'zh-CN'],
-      introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
-      revocation_endpoint_auth_methods_supported: [
-        'client_secret_basic',
-        'client_secret_post',
-        'none',
-      ],
     },
     extraClientMetadata: clientExtras,
     extraParams: { scope: keepOfflineAccess },
@@ -100,12 +116,12 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     loadExistingGrant: async (ctx) => loadGrant(ctx, (await unitOfWork().found) ?? {}),
     issueRefreshToken: (_ctx, client, token) =>
       client.grantTypeAllowed('refresh_token') && token.scopes.has('offline_access'),
-    rotateRefreshToken: true,
+    rotateRefreshToken,
     interactions: {
       policy: createPrompts(),
       url: (_ctx, interaction) => pages.interactionPath(interaction),
     },
-    pkce: { required: (_ctx, client) => client.pkce_required !== false },
+    pkce: { required: (_ctx, client) => client.pkce_required !== false || Boolean(client.profile) },
     renderError: pages.renderError,
     revokeGrantPolicy: (ctx) => ctx.oidc.route !== 'revocation' || !ctx.oidc.entities.AccessToken,
     features: {
@@ -113,9 +129,15 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
       backchannelLogout: { enabled: true },
       claimsParameter: { enabled: true },
       clientCredentials: { enabled: true },
-      dPoP: { enabled: true },
+      dPoP: dpop(options.keyring),
+      fapi: { enabled: true, profile: (_ctx, client) => (client?.profile ? '2.0' : undefined) },
       introspection: { enabled: true, allowedPolicy: mayIntrospect },
+      jwtIntrospection: { enabled: true },
+      jwtResponseModes: { enabled: true },
+      jwtUserinfo: { enabled: true },
+      mTLS: mutualTls(options.findCertificate),
       pushedAuthorizationRequests: { enabled: true },
+      requestObjects: { enabled: true, assertJwtClaimsAndHeader: assertRequestObject },
       revocation: {
         enabled: true,
         allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,

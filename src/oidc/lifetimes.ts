@@ -1,5 +1,5 @@
 /** How long everything lives, in seconds. A grant never dies before its tokens. */
-import type { Configuration } from 'oidc-provider'
+import type { Client, Configuration } from 'oidc-provider'
 
 const minute = 60
 const day = 24 * 60 * minute
@@ -23,19 +23,35 @@ export const lifetimes = {
 
 type ForApi = { resourceServer?: { accessTokenTTL?: number } }
 
+/** Of what holds for the client and what holds for the API the shorter; neither said, what holds for all. */
+function accessTokenSeconds(token: unknown, client: Client | undefined, usual: number): number {
+  const forApi = (token as ForApi).resourceServer?.accessTokenTTL
+  const forClient = secondsOf(client?.access_token_seconds)
+  return Math.min(forApi ?? forClient ?? usual, forClient ?? Number.POSITIVE_INFINITY)
+}
+
+/** A refresh token's: no longer than it may lie unused, and never beyond the end of its family. */
+export function refreshSeconds(
+  client: Client | undefined,
+  family: { totalLifetime(): number },
+): number {
+  const idle = secondsOf(client?.refresh_idle_seconds) ?? lifetimes.refreshTokenIdle
+  const total = secondsOf(client?.refresh_total_seconds) ?? lifetimes.refreshTokenTotal
+  return Math.max(1, Math.min(idle, total - family.totalLifetime()))
+}
+
+function secondsOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
+}
+
 export const timesToLive: Configuration['ttl'] = {
-  AccessToken: (_ctx, token) =>
-    (token as ForApi).resourceServer?.accessTokenTTL ?? lifetimes.accessToken,
+  AccessToken: (_ctx, token, client) => accessTokenSeconds(token, client, lifetimes.accessToken),
   AuthorizationCode: lifetimes.authorizationCode,
-  ClientCredentials: (_ctx, token) =>
-    (token as ForApi).resourceServer?.accessTokenTTL ?? 10 * minute,
+  ClientCredentials: (_ctx, token, client) => accessTokenSeconds(token, client, 10 * minute),
   Grant: lifetimes.grant,
   IdToken: lifetimes.idToken,
   Interaction: lifetimes.interaction,
-  RefreshToken: (_ctx, token) => {
-    const left = lifetimes.refreshTokenTotal - token.totalLifetime()
-    return Math.max(1, Math.min(lifetimes.refreshTokenIdle, left))
-  },
+  RefreshToken: (_ctx, token, client) => refreshSeconds(client, token),
   Session: (_ctx, session) => {
     if (!session.accountId) return lifetimes.anonymousSession
     const age = Math.floor(Date.now() / 1000) - (session.loginTs ?? 0)

@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts'
 import type { Queryable } from '../sessions/reads.ts'
 import type { ClientCache } from './client-cache.ts'
 import { cookieNames } from './cookies.ts'
+import { advertise } from './discovery.ts'
 import { createDocument, type Document, sendDocument } from './documents.ts'
 import { runAfterFlush } from './events.ts'
 import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
@@ -27,7 +28,7 @@ export type Engine = {
 }
 
 export type ProtocolOptions = {
-  config: Pick<Config, 'issuer' | 'jwksMaxAgeSeconds'>
+  config: Pick<Config, 'issuer' | 'jwksMaxAgeSeconds' | 'tls' | 'mtlsOrigin' | 'clientCertHeader'>
   pool: Queryable
   clients: ClientCache
   engine(): Engine
@@ -78,7 +79,8 @@ export function createProtocol(options: ProtocolOptions): Middleware {
     const engine = options.engine()
     if (!engine.discovery) {
       await dispatch(engine.provider, ctx)
-      engine.discovery = createDocument(ctx.body, discoveryMaxAgeSeconds)
+      const promised = advertise(ctx.body as Record<string, unknown>, options.config)
+      engine.discovery = createDocument(promised, discoveryMaxAgeSeconds)
     }
     sendDocument(ctx, engine.discovery)
   }

@@ -3,6 +3,9 @@ import type { Provider } from 'oidc-provider'
 import { sha256 } from '../crypto.ts'
 import type { Queryable } from '../sessions/reads.ts'
 
+/** A proof from a minute ahead is good for longer than the engine says (dpop.ts). */
+const spareSeconds = 120
+
 /** Replaces the engine's look-then-insert by one insert: of twenty identical proofs at once one is new. */
 export function detectReplaysByInsert(provider: Provider, db: Queryable): void {
   const { ReplayDetection } = provider as unknown as {
@@ -13,7 +16,7 @@ export function detectReplaysByInsert(provider: Provider, db: Queryable): void {
       name: 'replay_detection',
       text: `insert into replay_detection (id_hash, expires_at) values ($1, to_timestamp($2))
         on conflict (id_hash) do nothing`,
-      values: [sha256(JSON.stringify([issuer, jti])), exp],
+      values: [sha256(JSON.stringify([issuer, jti])), exp + spareSeconds],
     })
     return rowCount === 1
   }

@@ -2,7 +2,7 @@
  * The protocol's own rules for a client, asked before it is stored: the provider that serves sign-ins,
  * configured the same, judges it. So no stored row turns out to be `invalid_client` when people come.
  */
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { ClientMetadata, Provider } from 'oidc-provider'
 import { createKeyring, randomToken } from '../crypto.ts'
 import { createOutgoing } from '../outgoing/outgoing.ts'
@@ -38,6 +38,9 @@ function createJudge(issuer: string, allowPrivateTargets: string[]): Provider {
     ],
     clients: { client: absent, api: absent, forget: () => {} },
     limitClientAuthentication: { check: absent, count: absent },
+    findCertificate: () => undefined,
+    pairwiseSecret: randomBytes(32),
+    readsSectors: true,
     fetch: createEngineFetch(createOutgoing({ issuer, allowPrivateTargets })),
     pages: {
       interactionPath: () => '/',

@@ -12,6 +12,8 @@ export type Write =
   | { kind: 'insert'; into: ArtefactName; row: Row; onConflict?: 'nothing' | 'merge' }
   /** Succeeds once. For a refresh token also again, shortly after, while its successor is unused. */
   | { kind: 'spend'; from: ArtefactName; idHash: Buffer; successorHash?: Buffer }
+  /** A refresh token that does not rotate lives on by being used. */
+  | { kind: 'extend'; idHash: Buffer; until: Date }
   | { kind: 'saveSession'; save: SessionSave }
   /** Adds to a grant that was there. Never an insert: one that has ended meanwhile stays ended. */
   | { kind: 'widenGrant'; row: Row }
@@ -103,6 +105,9 @@ function change(write: Exclude<Write, { kind: 'spend' }>, held: string, bind: Bi
   switch (write.kind) {
     case 'insert':
       return insert(write, held, bind)
+    case 'extend':
+      return `update refresh_tokens set expires_at = greatest(expires_at, ${bind(write.until, 'timestamptz')})
+        where id_hash = ${bind(write.idHash, 'bytea')} and consumed_at is null${and} returning 1`
     case 'saveSession':
       return saveSession(write.save, and, bind)
     case 'widenGrant':
@@ -142,6 +147,8 @@ function merge(table: string, column: string): string {
     if (column === 'resources') return `${column} = ${both}`
     if (column === 'offline') return `offline = ${table}.offline or excluded.offline`
   }
+  // What our pages have done is not the engine's to change.
+  if (table === 'interactions' && column === 'progress') return `progress = ${table}.progress`
   return `${column} = excluded.${column}`
 }
 

@@ -67,7 +67,9 @@ function optionsOf(issuer: string, { keys, api }: Cast): ProviderOptions {
     config: { issuer, jwksMaxAgeSeconds: 3600 },
     keys,
     pool: { query: none },
-    keyring: { mac: none, macs: none, seal: none, open: none },
+    keyring: { mac: () => Buffer.alloc(32), macs: none, seal: none, open: none },
+    findCertificate: none,
+    pairwiseSecret: Buffer.alloc(32),
     clients: {
       client: none,
       forget: none,

@@ -117,6 +117,12 @@ export const catalog = {
     disabledAt: 'timestamp with time zone null',
     createdAt: 'timestamp with time zone default',
     updatedAt: 'timestamp with time zone default',
+    profile: 'text null',
+    accessTokenSeconds: 'integer null',
+    refreshIdleSeconds: 'integer null',
+    refreshTotalSeconds: 'integer null',
+    refreshRotation: 'boolean default',
+    certificateAuthorities: 'text null',
   },
   consents: {
     accountId: 'uuid',
@@ -169,6 +175,10 @@ export const catalog = {
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
     consumedAt: 'timestamp with time zone null',
+  },
+  lastingSecrets: {
+    name: 'text',
+    sealed: 'bytea',
   },
   logoutDeliveries: {
     sessionUid: 'text',

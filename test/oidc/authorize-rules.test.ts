@@ -148,7 +148,7 @@ test('OA-13: prompt=none without a session tells the app', async () => {
 })
 
 test('OA-15: a response mode that does not exist is refused', async () => {
-  for (const response_mode of ['web_message', 'made-up', 'jwt']) {
+  for (const response_mode of ['web_message', 'made-up', 'web_message.jwt']) {
     const page = await createBrowser(server).get(web.begin({ response_mode }).url)
     expect(page.url).toContain('error=')
     expect(page.url).not.toContain('code=')

@@ -1,15 +1,11 @@
-/** Rules for how a client proves who it is, and how what we sign for it is signed. */
+/** Rules for how a client proves who it is, and for the keys it proves it with. */
 import { authMethods, type ClientMetadata } from '../metadata.ts'
 import { type Problem, shorten } from './problem.ts'
 
-const signingAlgorithms: readonly string[] = ['RS256', 'ES256', 'EdDSA']
+const shortestRsaBits = 2048
 
 export function checkAuthentication(metadata: ClientMetadata, pkceRequired: boolean): Problem[] {
-  const {
-    token_endpoint_auth_method: method,
-    grant_types: grants,
-    id_token_signed_response_alg: alg,
-  } = metadata
+  const { token_endpoint_auth_method: method, grant_types: grants } = metadata
   const problems: Problem[] = []
   const add = (field: string, code: string, message: string, fix: string) =>
     problems.push({ field, code, message, fix })
@@ -37,14 +33,6 @@ export function checkAuthentication(metadata: ClientMetadata, pkceRequired: bool
       'Use --pkce required, or give the client a secret with --auth-method client_secret_basic.',
     )
   }
-  if (alg !== undefined && !signingAlgorithms.includes(alg)) {
-    add(
-      'id_token_signed_response_alg',
-      'algorithm_unknown',
-      `is ${shorten(alg)}`,
-      `Use ${signingAlgorithms.join(', ')}.`,
-    )
-  }
   return [...problems, ...checkKeys(metadata)]
 }
 
@@ -63,7 +51,7 @@ function checkKeys({
     return add(
       'jwks_missing',
       'is missing',
-      'Give the public keys with --jwks FILE or --jwks-uri URL.',
+      'Give the public keys with --jwks-file FILE or --jwks-uri URL.',
     )
   }
   if (jwks === undefined) return []
@@ -82,5 +70,16 @@ function checkKeys({
       'Export the public keys alone and replace that key: it has been shown.',
     )
   }
+  if (jwks.keys.some(({ kty, n }) => kty === 'RSA' && typeof n === 'string' && isShort(n))) {
+    return add(
+      'jwks_weak',
+      `holds an RSA key of fewer than ${shortestRsaBits} bits`,
+      'Make a new one, or use a P-256 or Ed25519 key.',
+    )
+  }
   return []
+}
+
+function isShort(modulus: string): boolean {
+  return Buffer.from(modulus, 'base64url').length * 8 < shortestRsaBits
 }

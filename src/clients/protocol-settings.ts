@@ -1,0 +1,44 @@
+/**
+ * Settings of a client that stand in its metadata under RFC 7591 names, as an admin names them. One table for
+ * making and for changing a client; whether they fit together is metadata.ts.
+ */
+import type { ClientMetadata } from './metadata.ts'
+
+const members = {
+  authAlg: 'token_endpoint_auth_signing_alg',
+  tlsSubjectDn: 'tls_client_auth_subject_dn',
+  tlsSanDns: 'tls_client_auth_san_dns',
+  tlsSanUri: 'tls_client_auth_san_uri',
+  tlsSanIp: 'tls_client_auth_san_ip',
+  tlsSanEmail: 'tls_client_auth_san_email',
+  requirePar: 'require_pushed_authorization_requests',
+  requireRequestObject: 'require_signed_request_object',
+  requestObjectAlg: 'request_object_signing_alg',
+  responseModes: 'response_modes',
+  authorizationAlg: 'authorization_signed_response_alg',
+  idTokenAlg: 'id_token_signed_response_alg',
+  userinfoAlg: 'userinfo_signed_response_alg',
+  introspectionAlg: 'introspection_signed_response_alg',
+  dpopBound: 'dpop_bound_access_tokens',
+  certificateBound: 'tls_client_certificate_bound_access_tokens',
+  subjectType: 'subject_type',
+  sectorIdentifierUri: 'sector_identifier_uri',
+} as const satisfies Record<string, keyof ClientMetadata>
+
+/** Undefined leaves what was; null and false take it away. */
+export type ProtocolSettings = {
+  [Name in keyof typeof members]?: ClientMetadata[(typeof members)[Name]] | null | undefined
+}
+
+export function applySettings(
+  metadata: ClientMetadata,
+  settings: ProtocolSettings,
+): ClientMetadata {
+  const next: Record<string, unknown> = { ...metadata }
+  for (const [name, member] of Object.entries(members)) {
+    const value = settings[name as keyof ProtocolSettings]
+    if (value === null || value === false) delete next[member]
+    else if (value !== undefined) next[member] = value
+  }
+  return next as ClientMetadata
+}

@@ -1,0 +1,205 @@
+/**
+ * How many statements PostgreSQL receives for each flow, counted by itself (pg_stat_statements), BEGIN and COMMIT
+ * included. Left out are only those that stand apart in every flow: limits, audit, the password check, and what
+ * runs in the background.
+ */
+import { beforeAll, expect, test } from 'vitest'
+import { createApi } from '../../src/clients/apis.ts'
+import {
+  authorize,
+  createBrowser,
+  createPerson,
+  isConsent,
+  type Person,
+  password,
+} from '../support/person.ts'
+import { type App, createApp } from '../support/relying-party.ts'
+import { startTestServer } from '../support/server.ts'
+
+const server = await startTestServer()
+const { db, pool } = server.database
+const api = 'https://api.example.com'
+const times = 10
+const visitor = createBrowser(server)
+let person: Person
+let app: App
+let house: App
+let service: App
+
+beforeAll(async () => {
+  await pool.query('create extension if not exists pg_stat_statements')
+  await createApi(db, { identifier: api, scopes: ['read'] }, { actor: { kind: 'operator' } })
+  person = await createPerson(server)
+  app = await createApp(server, { apis: [api] })
+  house = await createApp(server, { firstParty: true })
+  service = await createApp(server, { preset: 'service', apis: [api] })
+  // The server hears of these changes within a second and forgets what it knew; the count begins after that.
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  await authorize(visitor, app, person)
+  await authorize(visitor, house, person)
+})
+
+const apart = [
+  /\brate_limits\b/,
+  /insert into "audit_events"/,
+  // The account that was typed, with its hash.
+  /select \* from "accounts" where "status" != /,
+  // Background: changes of other processes, jobs, and this test.
+  /from versions/,
+  /graphile_worker/,
+  /pg_stat_statements/,
+  /count\(\*\)::int as count from sessions/,
+]
+
+type Statement = { query: string; calls: number }
+
+async function received(): Promise<Statement[]> {
+  const { rows } = await pool.query<Statement>(
+    `select query, calls::int as calls from pg_stat_statements
+     where dbid = (select oid from pg_database where datname = current_database())`,
+  )
+  return rows.filter(({ query }) => !apart.some((pattern) => pattern.test(query)))
+}
+
+/** Statements for one run of `act`: run once to warm up, then ten times counted. */
+async function countFor(act: () => Promise<unknown>): Promise<{ each: number; texts: string }> {
+  await act()
+  await pool.query('select pg_stat_statements_reset()')
+  for (let n = 0; n < times; n++) await act()
+  const statements = await received()
+  const total = statements.reduce((sum, { calls }) => sum + calls, 0)
+  const texts = statements.map(({ query, calls }) => `${calls} × ${query}`).join('\n\n')
+  return { each: total / times, texts }
+}
+
+async function expectBudget(most: number, act: () => Promise<unknown>): Promise<void> {
+  const { each, texts } = await countFor(act)
+  expect(each, `for ${times} runs:\n${texts}`).toBe(most)
+}
+
+test('opening an app in a session that is there: 2', () =>
+  expectBudget(2, async () => {
+    const request = app.begin()
+    expect((await visitor.get(request.url)).url).toContain('code=')
+  }))
+
+test('opening our own app in a session that is there: 2', () =>
+  expectBudget(2, async () => {
+    const request = house.begin()
+    expect((await visitor.get(request.url)).url).toContain('code=')
+  }))
+
+test('a code to tokens: 2', async () => {
+  const codes = []
+  for (let n = 0; n <= times; n++) {
+    const request = app.begin()
+    codes.push({ request, ...app.answerOf(request, await visitor.get(request.url)) })
+  }
+  await expectBudget(2, async () => {
+    const { request, code } = codes.pop() as (typeof codes)[0]
+    expect((await app.redeem(request, code)).status).toBe(200)
+  })
+})
+
+test('a refresh: 2', async () => {
+  const { answer } = await authorize(visitor, app, person)
+  let token = answer.body.refresh_token
+  await expectBudget(2, async () => {
+    const next = await app.refresh(token)
+    expect(next.status).toBe(200)
+    token = next.body.refresh_token
+  })
+})
+
+test('userinfo: 1', async () => {
+  const { answer } = await authorize(visitor, app, person)
+  await expectBudget(1, async () => {
+    expect((await app.userinfo(answer.body.access_token)).status).toBe(200)
+  })
+})
+
+test('userinfo for a token that ends with its session: 1', async () => {
+  const { answer } = await authorize(visitor, app, person, { scope: 'openid email' })
+  await expectBudget(1, async () => {
+    expect((await app.userinfo(answer.body.access_token)).status).toBe(200)
+  })
+})
+
+test('introspection of an access token, a refresh token, a service\u2019s token, an unknown one: 1', async () => {
+  const { answer } = await authorize(visitor, app, person)
+  const own = await service.post('token', { grant_type: 'client_credentials' })
+  for (const [by, token, active] of [
+    [app, answer.body.access_token, true],
+    [app, answer.body.refresh_token, true],
+    [service, own.body.access_token, true],
+    [app, 'unknown', false],
+  ] as const) {
+    await expectBudget(1, async () => {
+      expect((await by.introspect(token)).body.active).toBe(active)
+    })
+  }
+})
+
+test('introspection of a JWT: 1', async () => {
+  const { answer } = await authorize(visitor, app, person, {
+    resource: api,
+    scope: 'openid offline_access read',
+  })
+  const { body } = await app.refresh(answer.body.refresh_token, { resource: api })
+  await expectBudget(1, async () => {
+    expect((await service.introspect(body.access_token)).body.active).toBe(true)
+  })
+})
+
+test('client credentials: 1, as a JWT 0', async () => {
+  const ask = (more: Record<string, string>) => async () => {
+    const answer = await service.post('token', { grant_type: 'client_credentials', ...more })
+    expect(answer.status).toBe(200)
+  }
+  await expectBudget(1, ask({}))
+  await expectBudget(0, ask({ resource: api, scope: 'read' }))
+})
+
+test('revocation: 2 at most', async () => {
+  const tokens: (string | undefined)[] = []
+  for (let n = 0; n <= times; n++) {
+    const { answer } = await authorize(createBrowser(server), app, person)
+    tokens.push(answer.body.refresh_token)
+  }
+  await expectBudget(2, async () => {
+    expect((await app.revoke(tokens.pop())).status).toBe(200)
+  })
+})
+
+test('a person\u2019s first sign-in by password, with consent, from authorize to tokens: 14 at most', async () => {
+  const people: Person[] = []
+  for (let n = 0; n <= times; n++) people.push(await createPerson(server))
+  const { each, texts } = await countFor(async () => {
+    const somebody = people.pop() as Person
+    const browser = createBrowser(server)
+    const request = app.begin()
+    const consent = await browser.press(await browser.get(request.url), 'continue', {
+      identifier: somebody.username,
+      password,
+    })
+    expect(isConsent(consent)).toBe(true)
+    const back = await browser.press(consent, 'continue')
+    const { code } = app.answerOf(request, back)
+    expect((await app.redeem(request, code)).status).toBe(200)
+  })
+  expect(each, texts).toBeLessThanOrEqual(14)
+})
+
+test('the same at an app of ours, without consent: 10 at most', async () => {
+  const { each, texts } = await countFor(async () => {
+    const browser = createBrowser(server)
+    const request = house.begin()
+    const back = await browser.press(await browser.get(request.url), 'continue', {
+      identifier: person.username,
+      password,
+    })
+    const { code } = house.answerOf(request, back)
+    expect((await house.redeem(request, code)).status).toBe(200)
+  })
+  expect(each, texts).toBeLessThanOrEqual(10)
+})

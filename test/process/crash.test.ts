@@ -1,0 +1,91 @@
+/** Killed with -9 in the middle of its work: the next start serves within ten seconds and has lost nothing (RL-02). */
+import { expect, test } from 'vitest'
+import { clusterProcesses, temporaryDataDir } from '../database/embedded-processes.ts'
+import {
+  childOf,
+  findLost,
+  isAlive,
+  registerPeople,
+  type Server,
+  startServer,
+  until,
+} from './processes.ts'
+
+const loosened = { LIMIT_FACTOR: '100000' }
+
+const murders: [string, 'node' | 'npm', (server: Server, dataDir: string) => Promise<void>][] = [
+  [
+    'node',
+    'node',
+    async (server) => {
+      process.kill(server.pid, 'SIGKILL')
+      await server.ended
+    },
+  ],
+  [
+    'npm above it',
+    'npm',
+    async (server) => {
+      const node = childOf(server.pid)
+      process.kill(server.pid, 'SIGKILL')
+      await until(() => !isAlive(node))
+    },
+  ],
+  [
+    'node and every process of its PostgreSQL',
+    'node',
+    async (server, dataDir) => {
+      for (const pid of [server.pid, ...clusterProcesses(dataDir)]) process.kill(pid, 'SIGKILL')
+      await server.ended
+    },
+  ],
+]
+
+test.each(murders)(
+  'kill -9 of %s under load: the next start serves within 10 s, and everybody acknowledged is there',
+  async (_, by, kill) => {
+    const DATA_DIR = temporaryDataDir()
+    const before = await startServer({ DATA_DIR, ...loosened }, { by })
+    await before.ready()
+    const people = registerPeople(before.origin)
+    await until(() => people.acknowledged.length >= 6, 20_000)
+
+    await kill(before, DATA_DIR)
+    await people.stop()
+
+    // The same port, as after a crash: nothing of the dead server holds it.
+    const after = await startServer({ DATA_DIR, ...loosened, PORT: new URL(before.origin).port })
+    expect(await after.ready(10_000)).toBeLessThan(10_000)
+    expect(await findLost(after.origin, people.acknowledged)).toEqual([])
+    const more = registerPeople(after.origin, 1)
+    await until(() => more.acknowledged.length > 0, 20_000)
+    await more.stop()
+  },
+  60_000,
+)
+
+test('kill -9 of every PostgreSQL process under load: the server outlives it, brings it back and has lost nothing', async () => {
+  const DATA_DIR = temporaryDataDir()
+  const server = await startServer({ DATA_DIR, ...loosened })
+  await server.ready()
+  const people = registerPeople(server.origin)
+  await until(() => people.acknowledged.length >= 6, 20_000)
+
+  for (const pid of clusterProcesses(DATA_DIR)) process.kill(pid, 'SIGKILL')
+
+  const count = people.acknowledged.length
+  await until(() => people.acknowledged.length >= count + 6, 30_000)
+  await people.stop()
+  expect(await findLost(server.origin, people.acknowledged)).toEqual([])
+  expect(server.process.exitCode, server.output.stderr).toBe(null)
+  // Jobs are worked on again: whoever comes now gets a mail.
+  const mails = await countMails(server)
+  const more = registerPeople(server.origin, 1)
+  await until(async () => (await countMails(server)) > mails, 30_000)
+  await more.stop()
+}, 90_000)
+
+async function countMails({ origin }: Server): Promise<number> {
+  const response = await fetch(`${origin}/dev/mailbox`, { headers: { accept: 'application/json' } })
+  return ((await response.json()) as unknown[]).length
+}

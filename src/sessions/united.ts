@@ -3,9 +3,11 @@
  * of two tabs that consent at once.
  */
 
-/** Both lists (`text[]`), the first as it stands, each name once. */
+/** Both lists (`text[]`) in their order, the first as it stands, each name once. */
 export function unitedNames(first: string, second: string): string {
-  return `${first} || array(select unnest(${second}) except select unnest(${first}))`
+  return `${first} || array(
+    select added from unnest(${second}) with ordinality as given (added, place)
+    where added <> all (${first}) order by place)`
 }
 
 /** `{identifier: "scope scope"}` of both (`jsonb`), with every scope of an identifier once. */

@@ -135,21 +135,10 @@ function insert(write: Extract<Write, { kind: 'insert' }>, held: string, bind: B
   }${conflict} returning 1`
 }
 
-/** A grant only ever grows: of two tabs that widen one at once, neither takes back what the other added. */
+/** What our pages have done is not the engine's to change. */
 function merge(table: string, column: string): string {
-  const both = `${table}.${column} || excluded.${column}`
-  if (table === 'grants') {
-    if (column === 'scopes' || column === 'claims') {
-      return `${column} = ${table}.${column} || array(
-        select added from unnest(excluded.${column}) with ordinality as given (added, place)
-        where added <> all (${table}.${column}) order by place)`
-    }
-    if (column === 'resources') return `${column} = ${both}`
-    if (column === 'offline') return `offline = ${table}.offline or excluded.offline`
-  }
-  // What our pages have done is not the engine's to change.
-  if (table === 'interactions' && column === 'progress') return `progress = ${table}.progress`
-  return `${column} = excluded.${column}`
+  const kept = table === 'interactions' && column === 'progress'
+  return `${column} = ${kept ? table : 'excluded'}.${column}`
 }
 
 /** Never an insert: a slow request that ends after a sign-out must not bring the session back. */

@@ -29,3 +29,24 @@ export async function holdTable(pool: pg.Pool, table: string): Promise<Held> {
     },
   }
 }
+
+/** Lets `act` come to its writing of the table and ends its connection there, as a crash of either side would. */
+export async function cutWhileWriting<T>(
+  pool: pg.Pool,
+  table: string,
+  act: () => Promise<T>,
+): Promise<T> {
+  const held = await holdTable(pool, table)
+  try {
+    const answer = act()
+    await held.waiters(1)
+    await pool.query(
+      `select pg_terminate_backend(pid) from pg_locks
+       where relation = $1::regclass and not granted`,
+      [table],
+    )
+    return await answer
+  } finally {
+    await held.release()
+  }
+}

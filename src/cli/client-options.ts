@@ -1,11 +1,16 @@
 /** The flags that describe a client, shared by `create` and `update`, and what they mean to clients/. */
 import { type Command, Option } from 'commander'
 import { authMethods, type ClientMetadata } from '../clients/metadata.ts'
+import {
+  addProtocolOptions,
+  type ProtocolFlags,
+  readProtocolFlags,
+} from './client-protocol-options.ts'
 import { CliError, exitCodes } from './errors.ts'
-import { readText } from './input.ts'
+import { collect, readText } from './input.ts'
 import type { Io } from './io.ts'
 
-export type ClientFlags = {
+export type ClientFlags = ProtocolFlags & {
   appUrl?: string | false
   redirectUri?: string[]
   postLogoutRedirectUri?: string[] | false
@@ -15,20 +20,14 @@ export type ClientFlags = {
   api?: string[] | false
   authMethod?: string
   pkce?: 'required' | 'optional'
-  idTokenAlg?: string
-  jwks?: string
+  jwksFile?: string
   jwksUri?: string
   firstParty?: boolean
   json?: boolean
 }
 
-/** For a flag that may be given several times. */
-export function collect(value: string, previous: string[] | false | undefined): string[] {
-  return [...(previous || []), value]
-}
-
 export function addClientOptions(command: Command): Command {
-  return command
+  command
     .option('--app-url <url>', 'where the app is; the preset derives its addresses from it')
     .option(
       '--redirect-uri <uri>',
@@ -48,21 +47,16 @@ export function addClientOptions(command: Command): Command {
     .addOption(
       new Option('--pkce <mode>', 'whether PKCE is needed').choices(['required', 'optional']),
     )
-    .addOption(
-      new Option('--id-token-alg <alg>', 'signature of its ID tokens').choices([
-        'RS256',
-        'ES256',
-        'EdDSA',
-      ]),
-    )
-    .option('--jwks <file>', 'its public keys, for private_key_jwt; - is standard input')
+    .option('--jwks, --jwks-file <file>', 'its public keys; - is standard input')
     .option('--jwks-uri <url>', 'where its public keys are published')
     .option('--first-party', 'one of our own: nobody is asked for consent')
+  return addProtocolOptions(command)
 }
 
 /** What `create` and `update` have in common; what is not given stays out. */
 export async function readClientFlags(io: Io, flags: ClientFlags) {
   return {
+    ...(await readProtocolFlags(io, flags)),
     redirectUris: flags.redirectUri,
     postLogoutRedirectUris:
       flags.postLogoutRedirectUri === false ? [] : flags.postLogoutRedirectUri,
@@ -70,8 +64,7 @@ export async function readClientFlags(io: Io, flags: ClientFlags) {
     apis: flags.api === false ? [] : flags.api,
     authMethod: flags.authMethod,
     pkce: flags.pkce,
-    idTokenAlg: flags.idTokenAlg,
-    jwks: flags.jwks === undefined ? undefined : await readJwks(io, flags.jwks),
+    jwks: flags.jwksFile === undefined ? undefined : await readJwks(io, flags.jwksFile),
     jwksUri: flags.jwksUri,
     firstParty: flags.firstParty,
   }

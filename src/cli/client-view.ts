@@ -1,6 +1,7 @@
 /** How a client looks: to programs (RFC 7591 names and a few of ours) and to people. */
 import { type Client, wholeScope } from '../clients/clients.ts'
 import { findPreset, presetSetup } from '../clients/presets.ts'
+import { policyJson, protocolFields } from './client-protocol-view.ts'
 import type { Output } from './output.ts'
 
 /** `secret` is known only right after it was made. */
@@ -14,6 +15,7 @@ export function clientJson(client: Client, secret?: string): Record<string, unkn
     ...inOrder({ ...metadata, ...(scope === '' ? {} : { scope }) }),
     preset: client.preset,
     pkce: client.pkceRequired ? 'required' : 'optional',
+    ...policyJson(client),
     first_party: client.firstParty,
     disabled: client.disabledAt !== null,
     apis: apis.map(({ identifier }) => identifier),
@@ -60,6 +62,7 @@ export function showClient(out: Output, client: Client, issuer: string, secret?:
     ['Authentication', metadata.token_endpoint_auth_method],
     ['PKCE', client.pkceRequired ? 'required' : 'optional'],
     ['ID token', metadata.id_token_signed_response_alg ?? 'RS256'],
+    ...protocolFields(client),
     ['First party', client.firstParty ? 'yes: nobody is asked for consent' : 'no'],
     ['Secrets', secret === undefined ? describeSecrets(client) : []],
     ['Created', stamp(client.createdAt)],

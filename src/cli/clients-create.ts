@@ -4,12 +4,13 @@ import { findClient } from '../clients/clients.ts'
 import { createClient, type Refused } from '../clients/create-client.ts'
 import { findPreset, needsAppUrl, presets } from '../clients/presets.ts'
 import { updateClient } from '../clients/update-client.ts'
-import { addClientOptions, type ClientFlags, collect, readClientFlags } from './client-options.ts'
+import { addClientOptions, type ClientFlags, readClientFlags } from './client-options.ts'
 import { clientJson, setupOf, showClient, showSetup } from './client-view.ts'
 import { clientNotFound } from './clients-find.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'
 import { withExamples } from './help.ts'
+import { collect } from './input.ts'
 import { didYouMean } from './text.ts'
 
 type CreateFlags = ClientFlags & { preset?: string; clientId?: string; ifNotExists?: boolean }
@@ -46,6 +47,10 @@ export function addCreate(clients: Command, context: Context): void {
       'a program that calls an API',
     ],
     [
+      'clients create Bank --preset web --redirect-uri https://bank.example.org/cb --profile fapi2 --jwks-file keys.json',
+      'an app that keeps the rules of FAPI 2.0: pushed requests, bound tokens, strong signatures',
+    ],
+    [
       'clients create Cloud --preset cloudreve-pro --app-url https://cloud.example.org --if-not-exists --json',
       'from a script, any number of times',
     ],
@@ -68,12 +73,18 @@ export function addUpdate(clients: Command, context: Context): void {
     .option('--no-frontchannel-logout-uri', 'is not told by the browser any more')
     .option('--no-api', 'no API named as a whole')
     .option('--no-first-party', 'people are asked for consent')
+    .option('--no-profile', 'no rules as a whole; what they had set stays')
+    .option('--no-require-par', 'takes requests that were not pushed')
+    .option('--no-certificate-bound', 'tokens are good without its certificate')
+    .option('--no-response-mode', 'may be answered in every way')
+    .option('--no-sector-identifier-uri', 'its sector is the host of its redirect URI')
     .option('--json', 'print JSON')
     .action((client: string, flags: UpdateFlags) => update(context, client, flags))
   withExamples(command, [
     ['clients update Cloud --app-url https://files.example.org', 'the app has moved'],
     ['clients update Wiki --add-redirect-uri http://localhost:3000/oidc', 'for a developer'],
     ['clients update Legacy --pkce optional', 'an old app that cannot send PKCE'],
+    ['clients update Kiosk --access-token-lifetime 5m --refresh-total 12h', 'for a shift'],
   ])
 }
 

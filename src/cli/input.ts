@@ -6,6 +6,11 @@ import type { Io } from './io.ts'
 
 const longestInput = 1_000_000
 
+/** For a flag that may be given several times. */
+export function collect(value: string, previous: string[] | false | undefined): string[] {
+  return [...(previous || []), value]
+}
+
 /** The whole of standard input, without the line end that `echo` adds. At a terminal it asks, and shows nothing. */
 export async function readSecret(io: Io, question: string): Promise<string> {
   const secret = io.stdin.isTTY ? await askHidden(io, question) : await readAll(io)

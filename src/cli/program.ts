@@ -13,6 +13,7 @@ import { overview } from './help.ts'
 import type { Io } from './io.ts'
 import { addKeys } from './keys.ts'
 import { addMigrate } from './migrate.ts'
+import { addSessions } from './sessions.ts'
 import { addUsers } from './users.ts'
 
 /** Runs one command and returns its exit code. `argv` begins after the name of the program. */
@@ -71,6 +72,7 @@ export function buildProgram(context: Context): Command {
   addApis(program, context)
   program.commandsGroup('People:')
   addUsers(program, context)
+  addSessions(program, context)
   program.commandsGroup('Running:')
   addKeys(program, context)
   addExplain(program, context)

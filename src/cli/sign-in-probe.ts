@@ -78,6 +78,9 @@ async function checkProtocol(
 }
 
 async function checkSignIn(client: Client, endpoint: string, redirectUri: string): Promise<Check> {
+  const check = `sign-in for ${redirectUri}`
+  const own = ownRequest(client)
+  if (own) return { check, status: 'skipped', detail: `its requests are ${own} by the app itself` }
   const url = new URL(endpoint)
   const parameters = {
     client_id: client.id,
@@ -91,10 +94,15 @@ async function checkSignIn(client: Client, endpoint: string, redirectUri: string
   }
   for (const [name, value] of Object.entries(parameters))
     if (value !== '') url.searchParams.set(name, value)
-  const check = `sign-in for ${redirectUri}`
   const answer = await ask(url.href)
   if (!answer.ok) return { check, status: 'failed', detail: answer.words }
   return { check, ...judgeSignIn(answer, url.origin, redirectUri, client.id) }
+}
+
+/** Why nobody but the app can ask for authorization. */
+function ownRequest({ metadata }: Client): string | undefined {
+  if (metadata.require_signed_request_object) return 'signed'
+  return metadata.require_pushed_authorization_requests ? 'pushed' : undefined
 }
 
 function judgeSignIn(

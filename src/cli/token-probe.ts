@@ -18,7 +18,10 @@ export async function checkToken(
     return { check, status: 'skipped', detail: 'its secret is not known here', fix }
   }
   if (!usesSecret(metadata) && metadata.token_endpoint_auth_method !== 'none') {
-    return { check, status: 'skipped', detail: 'it signs with a key of its own' }
+    return { check, status: 'skipped', detail: 'it proves itself by a key of its own' }
+  }
+  if (metadata.dpop_bound_access_tokens || metadata.tls_client_certificate_bound_access_tokens) {
+    return { check, status: 'skipped', detail: 'its tokens are bound to a key of its own' }
   }
   const forItself = !metadata.grant_types.includes('authorization_code')
   const answer = await ask(endpoint, request(client, secret, forItself))

@@ -7,11 +7,10 @@ import { createKeyring, randomToken } from '../crypto.ts'
 import type { FieldError } from '../errors.ts'
 import { registerByOperator } from '../registration/by-operator.ts'
 import { createViews } from '../views.ts'
-import { collect } from './client-options.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, fieldWithFlag } from './errors.ts'
 import { withExamples } from './help.ts'
-import { readSecret } from './input.ts'
+import { collect, readSecret } from './input.ts'
 import { userJson } from './user-view.ts'
 
 type CreateFlags = {

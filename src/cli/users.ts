@@ -144,7 +144,8 @@ function switchOn(context: Context, user: string, flags: Flags): Promise<void> {
   })
 }
 
-async function resolveUser(db: Db, user: string): Promise<Account> {
+/** By username, proven address or id; throws "not found". */
+export async function resolveUser(db: Db, user: string): Promise<Account> {
   const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(user)
   const account = isId ? await findAccount(db, user) : await findByIdentifier(db, user)
   if (account) return account

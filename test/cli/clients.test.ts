@@ -189,7 +189,7 @@ describe('clients create', () => {
     writeFileSync(file, JSON.stringify({ keys: [{ ...key, d: 'THE-PRIVATE-PART' }] }))
     const refused = await idp(['clients', 'create', 'Other', ...service.slice(3), '--jwks', file])
     expect(refused.code).toBe(5)
-    expect(refused.stderr).toContain('jwks (--jwks) holds a private or shared key')
+    expect(refused.stderr).toContain('jwks (--jwks-file) holds a private or shared key')
     expect(refused.stderr).not.toContain('THE-PRIVATE-PART')
     expect((await idp([...service, '--jwks', join(directory, 'none.json')])).code).toBe(2)
     expect((await idp([...service, '--jwks', '-'], { stdin: 'hello' })).code).toBe(2)

@@ -1,0 +1,103 @@
+/** How an app speaks the protocol, where it is another way than most: for programs and for people. */
+import { readAuthorities, tlsSubjects } from '../clients/certificates.ts'
+import type { Client } from '../clients/clients.ts'
+
+/** Beside the metadata; what is not set holds for every app and is left out. Times in seconds. */
+export function policyJson(client: Client): Record<string, unknown> {
+  const { accessTokenSeconds, refreshIdleSeconds, refreshTotalSeconds } = client
+  return {
+    ...(client.profile === null ? {} : { profile: client.profile }),
+    ...(accessTokenSeconds === null ? {} : { access_token_lifetime: accessTokenSeconds }),
+    ...(refreshIdleSeconds === null ? {} : { refresh_idle: refreshIdleSeconds }),
+    ...(refreshTotalSeconds === null ? {} : { refresh_total: refreshTotalSeconds }),
+    ...(client.refreshRotation ? {} : { refresh_rotation: 'off' }),
+    ...(client.certificateAuthorities === null
+      ? {}
+      : { certificate_authorities: client.certificateAuthorities }),
+  }
+}
+
+/** Rows for a person; empty ones are not shown. */
+export function protocolFields(client: Client): [string, string | string[] | undefined][] {
+  const { metadata } = client
+  return [
+    ['Profile', client.profile ?? undefined],
+    ['Keys', metadata.jwks_uri ?? describeKeys(metadata.jwks)],
+    ['Certificate', describeCertificate(client)],
+    ['Requests', describeRequests(metadata)],
+    ['Answers', describeAnswers(metadata)],
+    ['Userinfo', signed(metadata.userinfo_signed_response_alg)],
+    ['Introspection', signed(metadata.introspection_signed_response_alg)],
+    ['Tokens', describeTokens(client)],
+    ['People', describePeople(metadata)],
+  ]
+}
+
+function describeKeys(jwks: Client['metadata']['jwks']): string[] {
+  return (jwks?.keys ?? []).map(({ kid, kty, crv, alg }) =>
+    [kid, kty, crv, alg].filter((part) => typeof part === 'string').join(' '),
+  )
+}
+
+function describeCertificate({ metadata, certificateAuthorities }: Client): string[] {
+  const named = tlsSubjects.filter((name) => metadata[name] !== undefined)
+  const issuers = readAuthorities(certificateAuthorities ?? '') ?? []
+  return [
+    ...named.map((name) => `${name.replace('tls_client_auth_', '')} ${metadata[name]}`),
+    ...issuers.map(({ subject, validTo }) => `issued by ${oneLine(subject)}, until ${validTo}`),
+  ]
+}
+
+function describeRequests(metadata: Client['metadata']): string[] {
+  const { request_object_signing_alg: alg } = metadata
+  const required = metadata.require_signed_request_object
+  return [
+    ...(metadata.require_pushed_authorization_requests ? ['pushed (PAR), no others'] : []),
+    ...(required || alg
+      ? [`signed (JAR)${alg ? ` by ${alg}` : ''}${required ? ', no others' : ''}`]
+      : []),
+  ]
+}
+
+function describeAnswers(metadata: Client['metadata']): string[] {
+  const { response_modes: modes, authorization_signed_response_alg: alg } = metadata
+  return [...(modes ? [`by ${modes.join(', ')}`] : []), ...(alg ? [`as JWT signed by ${alg}`] : [])]
+}
+
+function describeTokens(client: Client): string[] {
+  const { metadata, accessTokenSeconds: access } = client
+  const { refreshIdleSeconds: idle, refreshTotalSeconds: total } = client
+  return [
+    ...(metadata.dpop_bound_access_tokens ? ['bound to a key of the app (DPoP)'] : []),
+    ...(metadata.tls_client_certificate_bound_access_tokens ? ['bound to its certificate'] : []),
+    ...(access === null ? [] : [`access tokens live ${span(access)}`]),
+    ...(idle === null ? [] : [`refresh tokens live ${span(idle)} unused`]),
+    ...(total === null ? [] : [`refresh tokens end ${span(total)} after the first`]),
+    ...(client.refreshRotation ? [] : ['refresh tokens do not rotate']),
+  ]
+}
+
+function describePeople(metadata: Client['metadata']): string | undefined {
+  if (metadata.subject_type !== 'pairwise') return undefined
+  const { sector_identifier_uri: sector } = metadata
+  return `called by names of this app’s own (pairwise)${sector ? `, sector ${sector}` : ''}`
+}
+
+function signed(alg: string | undefined): string | undefined {
+  return alg && `as JWT signed by ${alg}`
+}
+
+/** In the largest unit that says it exactly. */
+function span(seconds: number): string {
+  const units = [
+    [86_400, 'd'],
+    [3600, 'h'],
+    [60, 'm'],
+  ] as const
+  const [size, unit] = units.find(([each]) => seconds % each === 0) ?? [1, 's']
+  return `${seconds / size} ${unit}`
+}
+
+function oneLine(subject: string): string {
+  return subject.split('\n').toReversed().join(',')
+}

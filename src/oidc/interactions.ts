@@ -77,6 +77,7 @@ type Rest = {
   params: Parameters
   prompt: { name: string; reasons?: string[]; details?: Record<string, unknown> }
   lastSubmission?: Record<string, unknown>
+  /** Without the flow's id at its end. */
   returnTo: string
 }
 
@@ -98,7 +99,7 @@ function toFlow(
     consent,
     progress: row.progress as Progress,
     earlier: rest.lastSubmission ?? {},
-    returnTo: rest.returnTo,
+    returnTo: rest.returnTo + id,
   }
 }
 

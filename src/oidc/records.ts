@@ -140,18 +140,20 @@ function finishRow(model: ModelName, id: string, row: Row, rest: Payload): Row {
   }
   if (model === 'Session') return { ...row, authorizations: row.authorizations ?? {}, rest }
   if (model === 'Interaction')
-    return { ...row, ...interactionColumns(rest), id_hash: sha256(id), rest }
+    return { ...row, ...interactionColumns(id, rest), id_hash: sha256(id), rest }
   return { ...row, id_hash: sha256(id), rest }
 }
 
 type InteractionRest = {
+  returnTo?: string
   params?: { client_id?: string }
   prompt?: { name?: string }
   session?: { uid?: string; accountId?: string; cookie?: string }
 }
 
-/** Copies out what our pages and joins search by, and drops the session cookie's value. */
-function interactionColumns(rest: InteractionRest & Payload): Row {
+/** Copies out what our pages and joins search by, and drops the values of cookies: the session's and its own. */
+function interactionColumns(id: string, rest: InteractionRest & Payload): Row {
+  if (rest.returnTo?.endsWith(id)) rest.returnTo = rest.returnTo.slice(0, -id.length)
   if (rest.session) {
     const { cookie: _, ...session } = rest.session
     rest.session = session
@@ -173,6 +175,7 @@ export function toPayload(model: ModelName, row: Row, id?: string): Payload {
     const value = fromColumn(kind, row[column])
     if (value !== undefined) payload[member] = value
   }
+  if (typeof payload.returnTo === 'string' && id !== undefined) payload.returnTo += id
   if (model === 'Grant') {
     payload.jti = row.id
     const scope = (row.scopes as string[]).join(' ')

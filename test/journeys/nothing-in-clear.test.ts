@@ -1,0 +1,156 @@
+/**
+ * AD-12, IN-08: after whole journeys, mistakes included, no secret that travelled stands in the database, the log or
+ * the metrics: neither as it is, nor as its bytes.
+ */
+import { decodeJwt } from 'jose'
+import { beforeAll, expect, test } from 'vitest'
+import { createApi } from '../../src/clients/apis.ts'
+import type { Visitor } from '../../src/demo/visitor.ts'
+import { authorize, createBrowser, isConsent } from '../support/person.ts'
+import { createApp } from '../support/relying-party.ts'
+import { freePort, startTestServer } from '../support/server.ts'
+
+const metricsPort = await freePort()
+const server = await startTestServer({
+  env: { LOG_LEVEL: 'trace', METRICS_PORT: String(metricsPort) },
+})
+const { origin } = server
+const { db, pool } = server.database
+const api = 'https://api.example.com'
+const password = 'correct horse of mine'
+const wrongPassword = 'incorrect horse of mine'
+const secrets = new Map<string, string>()
+
+function keep(what: string, value: string | undefined): void {
+  expect(value, what).toBeTruthy()
+  secrets.set(`${what} ${secrets.size}`, value as string)
+}
+
+function keepCookies(visitor: Visitor): void {
+  for (const { name, value } of visitor.cookies.values()) keep(`cookie ${name}`, value)
+}
+
+beforeAll(async () => {
+  await createApi(db, { identifier: api, scopes: ['read'] }, { actor: { kind: 'operator' } })
+  const app = await createApp(server, { apis: [api] })
+  const service = await createApp(server, { preset: 'service', apis: [api] })
+  keep('client secret', app.secret)
+  keep('client secret', service.secret)
+  keep('password', password)
+  keep('wrong password', wrongPassword)
+
+  // Registration at the door, by link.
+  const door = createBrowser(server)
+  const form = await door.get(`${origin}/register`)
+  const fields = { username: 'dora', email: 'dora@example.org', password }
+  await door.press(form, 'continue', fields)
+  keepCookies(door)
+  const link = await server.mailedLink(fields.email)
+  keep('link token', new URL(link, origin).searchParams.get('token') ?? undefined)
+  await door.press(await door.get(origin + link), 'continue')
+  await door.press(await door.get(`${origin}/register`), 'continue', {
+    ...fields,
+    email: 'dora2@example.org',
+  })
+
+  // Registration in a flow, by code, with a wrong one before it.
+  const visitor = createBrowser(server)
+  const request = app.begin()
+  const register = await visitor.follow(await visitor.get(request.url), 'register')
+  const person = { username: 'vera', email: 'vera@example.org', password }
+  const proof = await visitor.press(register, 'continue', person)
+  const code = await server.mailedCode(person.email)
+  keep('mailed code', code)
+  await visitor.press(proof, 'continue', { code: code === '918273' ? '918274' : '918273' })
+  keepCookies(visitor)
+  const consent = await visitor.press(proof, 'continue', { code })
+  expect(isConsent(consent)).toBe(true)
+  const back = await visitor.press(consent, 'continue')
+  keepCookies(visitor)
+  const answer = app.answerOf(request, back)
+  keep('code', answer.code)
+  keep('verifier', request.verifier)
+  const { body } = await app.redeem(request, answer.code)
+  keep('access token', body.access_token)
+  keep('refresh token', body.refresh_token)
+
+  // Signing in with a wrong and a right password; refresh, a token for the API, sign-in again.
+  const other = createBrowser(server)
+  const page = await other.get(app.begin().url)
+  await other.press(page, 'continue', { identifier: 'vera', password: wrongPassword })
+  const granted = await authorize(other, app, person)
+  keepCookies(other)
+  const refreshed = await app.refresh(granted.answer.body.refresh_token)
+  keep('refresh token', refreshed.body.refresh_token)
+  const forApi = await authorize(other, app, person, {
+    resource: api,
+    scope: 'openid offline_access read',
+  })
+  const jwt = (await app.refresh(forApi.answer.body.refresh_token, { resource: api })).body
+  keep('JWT', jwt.access_token)
+  expect(decodeJwt(jwt.access_token ?? '').aud).toBe(api)
+  await service.introspect(jwt.access_token)
+  await service.introspect(refreshed.body.access_token)
+  await authorize(other, app, person, { prompt: 'login' })
+  keepCookies(other)
+
+  // Replays and mistakes, which are logged and audited.
+  await app.redeem(request, answer.code)
+  await app.refresh(granted.answer.body.refresh_token)
+  await app.refresh(granted.answer.body.refresh_token, { client_secret: 'wrong' })
+  await app.userinfo(body.access_token)
+  await app.revoke(refreshed.body.access_token)
+  const posted = await fetch(`${origin}/oauth2/authorize`, {
+    method: 'POST',
+    redirect: 'manual',
+    body: app.begin().parameters,
+  })
+  const reference = new URL(posted.headers.get('location') ?? '', origin).searchParams.get('posted')
+  keep('posted reference', reference ?? undefined)
+  await other.get(`${origin}/oauth2/authorize?posted=${reference}`)
+  const own = await service.post('token', { grant_type: 'client_credentials' })
+  keep('service token', own.body.access_token)
+  await fetch(`${origin}/oauth2/userinfo?access_token=${granted.answer.body.access_token}`)
+  keep('access token', granted.answer.body.access_token)
+  await other.press(await other.get(app.logoutUrl()), 'continue')
+})
+
+/** The secret as text, and its bytes as PostgreSQL prints them. */
+function tracesOf(secret: string): RegExp {
+  const hex = [Buffer.from(secret).toString('hex')]
+  if (secret.length >= 32) hex.push(Buffer.from(secret, 'base64url').toString('hex'))
+  const text = secret.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`(?<![\\w.])${text}(?!\\w)|${hex.join('|')}`)
+}
+
+function expectNone(where: string, text: string): void {
+  for (const [what, secret] of secrets) {
+    const found = tracesOf(secret).exec(text)
+    const around = found && text.slice(Math.max(0, found.index - 120), found.index + 120)
+    expect(around, `${what} in ${where}`).toBeNull()
+  }
+}
+
+test('AD-12: no secret stands in the database', async () => {
+  const { rows: tables } = await pool.query<{ name: string }>(
+    `select format('%I.%I', schemaname, tablename) as name from pg_tables
+     where schemaname not in ('pg_catalog', 'information_schema')`,
+  )
+  expect(tables.length).toBeGreaterThan(20)
+  for (const { name } of tables) {
+    const { rows } = await pool.query<{ text: string }>(`select t::text as text from ${name} t`)
+    expectNone(name, rows.map(({ text }) => text).join('\n'))
+  }
+})
+
+test('IN-08: no secret stands in the log, at its most talkative', () => {
+  expect(server.log.length).toBeGreaterThan(50)
+  expectNone('the log', server.log.join('\n'))
+})
+
+test('IN-08: no secret stands in the metrics', async () => {
+  const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
+  const text = await response.text()
+  expect(text).toContain('idp_')
+  expectNone('the metrics', text)
+})

@@ -2,8 +2,15 @@
  * Runs what was put off. graphile-worker owns its schema and its queue; handlers are given by app.ts and
  * must bear being run twice, since a job whose process died is run again.
  */
+import { EventEmitter } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Logger as JobLogger, type Runner, run, runMigrations } from 'graphile-worker'
+import {
+  Logger as JobLogger,
+  type Runner,
+  run,
+  runMigrations,
+  type WorkerEvents,
+} from 'graphile-worker'
 import type pg from 'pg'
 import type { Logger } from '../logger.ts'
 import type { TaskName, Tasks } from './tasks.ts'
@@ -19,6 +26,9 @@ type Options = { pool: pg.Pool; handlers: Handlers; logger: Logger; crontab?: st
 
 const firstPauseMs = 500
 const longestPauseMs = 30_000
+/** Our jobs take seconds; what is locked for longer was running in a process that died. */
+const deadAfterSeconds = 120
+const unlockEveryMs = 60_000
 
 /**
  * `crontab` in graphile-worker's format. `stop` waits for running jobs. When the database goes away the library's
@@ -27,11 +37,19 @@ const longestPauseMs = 30_000
 export async function startWorker(options: Options): Promise<{ stop(): Promise<void> }> {
   const { logger } = options
   const stopping = new AbortController()
-  let runner = await begin(options)
+  const events = new EventEmitter() as WorkerEvents
+  let own: string | undefined
+  events.on('pool:create', ({ workerPool }) => {
+    own = workerPool.id
+  })
+  await unlockDead(options)
+  let runner = await begin(options, events)
   const kept = keepRunning()
+  const unlocking = setInterval(() => void unlockDead(options), unlockEveryMs).unref()
   return {
     async stop() {
       stopping.abort()
+      clearInterval(unlocking)
       // A runner that ended by itself refuses to be stopped; there is nothing left to wait for then.
       await runner
         .stop()
@@ -48,13 +66,31 @@ export async function startWorker(options: Options): Promise<{ stop(): Promise<v
       logger.warn({ pauseMs }, 'job worker ended; beginning again')
       await sleep(pauseMs, undefined, { signal: stopping.signal }).catch(() => {})
       if (stopping.signal.aborted) return
-      await begin(options).then(
+      await unlockDead(options, own)
+      await begin(options, events).then(
         (next) => {
           runner = next
         },
         (error: unknown) => logger.error({ err: error }, 'job worker could not begin'),
       )
     }
+  }
+}
+
+/**
+ * Jobs of processes that were killed, and of `ended`, a runner of ours that gave up. The library itself would look at
+ * them after four hours; a mailed code lives for minutes.
+ */
+async function unlockDead({ pool, logger }: Options, ended = ''): Promise<void> {
+  try {
+    await pool.query(
+      `select graphile_worker.force_unlock_workers(array_agg(distinct locked_by))
+        from graphile_worker.jobs
+        where locked_by = $2 or locked_at < now() - make_interval(secs => $1) having count(*) > 0`,
+      [deadAfterSeconds, ended],
+    )
+  } catch (error) {
+    logger.warn({ err: error }, 'could not look for jobs of dead processes')
   }
 }
 
@@ -65,8 +101,12 @@ async function ended(runner: Runner): Promise<number> {
   return performance.now() - begun
 }
 
-function begin({ pool, handlers, logger, crontab = '' }: Options): Promise<Runner> {
+function begin(
+  { pool, handlers, logger, crontab = '' }: Options,
+  events: WorkerEvents,
+): Promise<Runner> {
   return run({
+    events,
     pgPool: pool,
     taskList: taskList(handlers),
     crontab,

@@ -95,3 +95,16 @@ test('stopping waits for the job that runs', async () => {
   await worker.stop()
   expect(finished).toBe(true)
 })
+
+test('a job whose process was killed while it ran is done by the next one, not after hours', async () => {
+  const { db, pool } = await createDatabase()
+  const { heard, handlers } = listen()
+  await enqueue(db, 'mail.verification', mail(7))
+  await pool.query(
+    `update graphile_worker._private_jobs
+      set locked_at = now() - interval '3 minutes', locked_by = 'dead', attempts = 1`,
+  )
+  const worker = await startWorker({ pool, handlers, logger })
+  await expect.poll(() => heard, { timeout: 10_000 }).toEqual([7])
+  await worker.stop()
+})

@@ -15,6 +15,8 @@ const extras = [
   'refresh_total_seconds',
   'refresh_rotation',
   'certificate_authorities',
+  'frontchannel_logout_uri',
+  'frontchannel_logout_session_required',
 ]
 
 /** Only our own storage gives these; a client that registers itself cannot. */

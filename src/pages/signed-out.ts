@@ -91,15 +91,15 @@ export function signedOutPage(deps: PagesDeps): SignedOutPage {
   async function appsOf(ended: Remembered, clients: StoredClient[]): Promise<EndedApp[]> {
     const deliveries = await deliveriesOf(db, ended.uid)
     const offline = await offlineSince(db, ended.uid)
-    return clients.map(({ id, name, metadata }) => {
+    return clients.map(({ id, name, metadata, refreshTotalSeconds }) => {
       const state = stateOf(deliveries.get(id), {
         asked: id === ended.asked,
         framed: metadata.frontchannel_logout_uri !== undefined,
       })
       const since = offline.get(id)
       if (!since || (state !== 'keeps' && state !== 'untold')) return { name, state }
-      const ends = since.getTime() + lifetimes.refreshTokenTotal * 1000
-      return { name, state, seconds: Math.max(0, Math.round((ends - Date.now()) / 1000)) }
+      const longest = refreshTotalSeconds ?? lifetimes.refreshTokenTotal
+      return { name, state, until: new Date(since.getTime() + longest * 1000) }
     })
   }
 

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { type Actor, type Origin, record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
+import { endSessions } from './end-sessions.ts'
 
 export type ConnectedApp = {
   clientId: string
@@ -25,7 +26,7 @@ export async function listConnectedApps(db: Db, accountId: string): Promise<Conn
   return rows
 }
 
-/** False when the app held nothing. Opaque tokens end at once, JWT access tokens with their few minutes. */
+/** The app is told. False when it held nothing. Opaque tokens end at once, JWT access tokens with their few minutes. */
 export function disconnectApp(
   db: Db,
   { accountId, clientId }: { accountId: string; clientId: string },
@@ -37,12 +38,8 @@ export function disconnectApp(
       .where('accountId', '=', accountId)
       .where('clientId', '=', clientId)
       .executeTakeFirst()
-    const grants = await trx
-      .deleteFrom('grants')
-      .where('accountId', '=', accountId)
-      .where('clientId', '=', clientId)
-      .executeTakeFirst()
-    if (consents.numDeletedRows + grants.numDeletedRows === 0n) return false
+    const ended = await endSessions(trx, { accountId, clientId }, { offline: 'ends' })
+    if (Number(consents.numDeletedRows) + ended.sessions + ended.grants === 0) return false
     await record(trx, { type: 'consent.withdrawn', actor, accountId, clientId, origin })
     return true
   })

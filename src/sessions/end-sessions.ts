@@ -3,7 +3,7 @@
  * The rows that are deleted say which apps have to hear of it, so no tab and no race leaves one out.
  */
 import { type RawBuilder, sql } from 'kysely'
-import { type Origin, record } from '../audit/audit.ts'
+import { type Actor, type Origin, record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { type EndedPart, tellApps } from './logout-deliveries.ts'
@@ -86,6 +86,29 @@ export function signOut(
         clientId: askedBy,
         origin,
         detail: { told: ended.told },
+      })
+    }
+    return ended
+  })
+}
+
+/** An admin ends them, whatever was given to outlive them included. */
+export function revokeSessions(
+  db: Db,
+  which: WhichSessions,
+  { actor, origin }: { actor: Actor; origin?: Origin },
+): Promise<EndedSessions> {
+  return transact(db, async (trx) => {
+    const ended = await endSessions(trx, which, { offline: 'ends' })
+    const { sessions, grants, told } = ended
+    if (sessions + grants > 0) {
+      await record(trx, {
+        type: 'sessions.revoked',
+        actor,
+        accountId: which.accountId,
+        clientId: which.clientId,
+        origin,
+        detail: { session: which.uid, sessions, grants, told },
       })
     }
     return ended

@@ -50,12 +50,12 @@ export type ConsentItem =
 /**
  * `ended`: it asked for this itself. `told`: it was told and has confirmed. `pending`: it is being told. `asked`: a
  * frame of the page asks it, and nobody knows what comes of it. `untold`: it could not be told. `keeps`: it cannot be
- * told. `seconds` is how long it may go on without the person, where it was allowed to.
+ * told. `until` is when it may go on without the person at the latest, where it was allowed to.
  */
 export type EndedApp = {
   name: string
   state: 'ended' | 'told' | 'pending' | 'asked' | 'untold' | 'keeps'
-  seconds?: number | undefined
+  until?: Date | undefined
 }
 
 export type MailboxMail = {

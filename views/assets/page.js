@@ -1,7 +1,7 @@
 /*
  * What a script adds to pages that work without it: showing the password, counting down to the next
- * mail, going on when the mailed link was opened, copying a reference, and sending a form once however
- * often its button is pressed.
+ * mail, going on when the mailed link was opened or every app was told, copying a reference, and
+ * sending a form once however often its button is pressed.
  */
 
 /** Puts a template's content where the template stands, and returns its button. */

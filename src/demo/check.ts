@@ -53,7 +53,7 @@ export async function runCheck(options: CheckOptions): Promise<0 | 1> {
     const worked = await walk(job, steps, options)
     const tidy = await tidyUp(job, complain)
     if (!worked || !tidy) {
-      for (const line of warnings.slice(-20)) complain(line.trimEnd())
+      for (const line of warnings.slice(-20)) complain(inShort(line))
       return 1
     }
     say(
@@ -82,13 +82,21 @@ async function walk(job: Job, steps: Step[], options: CheckOptions): Promise<boo
       await Promise.race([run(job), patience, stopped])
       say(`✓ ${name} (${Math.round(performance.now() - startedAt)} ms)`)
     } catch (error) {
-      say(`✗ ${name}: ${inWords(error, job.config)}`)
+      const [reason, ...more] = inWords(error, job.config).trim().split('\n')
+      say(`✗ ${name}: ${reason}`)
+      for (const line of more) options.complain(line)
       return false
     } finally {
       tired.abort()
     }
   }
   return true
+}
+
+/** A line of the log, as far as it helps here. */
+function inShort(line: string): string {
+  const { level, msg, err } = JSON.parse(line)
+  return `${level}: ${msg}${err ? ` (${err.message})` : ''}`
 }
 
 /** A start that is still under way is waited for. Closing what is closed does nothing. */

@@ -10,15 +10,20 @@ const complain = (text: string) => process.stderr.write(`${text}\n`)
 
 const lifetime = watchForEnd({ endWithParent: process.env.npm_lifecycle_event !== undefined })
 const [option, ...others] = process.argv.slice(2)
-if (option === '--check' && others.length === 0) {
-  process.exit(
-    await runCheck({ ...lifetime, env: { PATH: process.env.PATH ?? '' }, say, complain }),
-  )
-} else if (option === undefined) process.exit(await run(lifetime))
-complain(
-  'usage: npm run demo            everything, to click through\n       npm run demo -- --check the same by itself, step by step',
-)
+if (option === '--check' && others.length === 0) process.exit(await check(lifetime))
+if (option === undefined) process.exit(await run(lifetime))
+complain(`usage: npm run demo              everything, to click through
+       npm run demo -- --check   the same by itself, step by step`)
 process.exit(2)
+
+async function check({ ending }: Lifetime): Promise<number> {
+  try {
+    return await runCheck({ ending, env: { PATH: process.env.PATH ?? '' }, say, complain })
+  } catch (error) {
+    complain(`The check could not begin. ${inWords(error)}`)
+    return 1
+  }
+}
 
 async function run({ ending }: Lifetime): Promise<number> {
   let config: ReturnType<typeof readConfig> | undefined

@@ -48,7 +48,7 @@ test.each(murders)(
     const before = await startServer({ DATA_DIR, ...loosened }, { by })
     await before.ready()
     const people = registerPeople(before.origin)
-    await until(() => people.acknowledged.length >= 6, 20_000)
+    await until(() => people.acknowledged.length >= 6)
 
     await kill(before, DATA_DIR)
     await people.stop()
@@ -58,10 +58,9 @@ test.each(murders)(
     expect(await after.ready(10_000)).toBeLessThan(10_000)
     expect(await findLost(after.origin, people.acknowledged)).toEqual([])
     const more = registerPeople(after.origin, 1)
-    await until(() => more.acknowledged.length > 0, 20_000)
+    await until(() => more.acknowledged.length > 0)
     await more.stop()
   },
-  60_000,
 )
 
 test('kill -9 of every PostgreSQL process under load: the server outlives it, brings it back and has lost nothing', async () => {
@@ -69,21 +68,21 @@ test('kill -9 of every PostgreSQL process under load: the server outlives it, br
   const server = await startServer({ DATA_DIR, ...loosened })
   await server.ready()
   const people = registerPeople(server.origin)
-  await until(() => people.acknowledged.length >= 6, 20_000)
+  await until(() => people.acknowledged.length >= 6)
 
   for (const pid of clusterProcesses(DATA_DIR)) process.kill(pid, 'SIGKILL')
 
   const count = people.acknowledged.length
-  await until(() => people.acknowledged.length >= count + 6, 30_000)
+  await until(() => people.acknowledged.length >= count + 6)
   await people.stop()
   expect(await findLost(server.origin, people.acknowledged)).toEqual([])
   expect(server.process.exitCode, server.output.stderr).toBe(null)
   // Jobs are worked on again: whoever comes now gets a mail.
   const mails = await countMails(server)
   const more = registerPeople(server.origin, 1)
-  await until(async () => (await countMails(server)) > mails, 30_000)
+  await until(async () => (await countMails(server)) > mails)
   await more.stop()
-}, 90_000)
+})
 
 async function countMails({ origin }: Server): Promise<number> {
   const response = await fetch(`${origin}/dev/mailbox`, { headers: { accept: 'application/json' } })

@@ -3,8 +3,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { onTestFinished, vi } from 'vitest'
 import { freePort } from '../support/server.ts'
+
+// Whole programs start here, several at once: a busy machine takes its time, and only what a promise says is bounded.
+vi.setConfig({ testTimeout: 120_000 })
 
 export const top = fileURLToPath(new URL('../../', import.meta.url))
 
@@ -31,7 +34,7 @@ export async function startServer(
   return {
     ...server,
     origin,
-    async ready(withinMs = 20_000) {
+    async ready(withinMs = 60_000) {
       const startedAt = Date.now()
       for (;;) {
         const status = await fetch(`${origin}/readyz`).then(
@@ -93,7 +96,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-export async function until(what: () => boolean | Promise<boolean>, withinMs = 10_000) {
+export async function until(what: () => boolean | Promise<boolean>, withinMs = 30_000) {
   const giveUpAt = Date.now() + withinMs
   while (!(await what())) {
     if (Date.now() > giveUpAt) throw new Error(`not within ${withinMs} ms: ${what}`)

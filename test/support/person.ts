@@ -77,14 +77,20 @@ export async function obtainCode(
   parameters: Parameters = {},
 ): Promise<{ request: Request; code: string; page: Page }> {
   const request = app.begin(parameters)
-  let page = await visitor.get(request.url)
-  if (page.url.includes('/sign-in/')) {
-    page = isConsent(page)
-      ? await visitor.press(page, 'continue')
-      : await signInAt(visitor, page, person)
-  }
+  const page = await walk(visitor, request, person)
   const { code = '' } = app.answerOf(request, page)
   return { request, code, page }
+}
+
+/** From a request to the page at the app; signs in and consents where asked. */
+export async function walk(
+  visitor: Visitor,
+  request: Pick<Request, 'url'>,
+  person: Pick<Person, 'username' | 'password'>,
+): Promise<Page> {
+  const page = await visitor.get(request.url)
+  if (!page.url.includes('/sign-in/')) return page
+  return isConsent(page) ? visitor.press(page, 'continue') : signInAt(visitor, page, person)
 }
 
 /** The same browser, stopping at every redirect: `url` is then where it would go. */

@@ -7,6 +7,7 @@ import type { ClientInput } from '../../src/clients/create-client.ts'
 import { createClient } from '../../src/clients/create-client.ts'
 import { randomToken, sha256 } from '../../src/crypto.ts'
 import type { Page } from '../../src/demo/visitor.ts'
+import { asCredentials, type Key, type Prover, signAssertion } from './client-keys.ts'
 import type { TestServer } from './server.ts'
 
 export type Parameters = Record<string, string | undefined>
@@ -41,8 +42,17 @@ export type App = {
   begin(parameters?: Parameters): Request
   /** The query that came back to the redirect URI; checks `state` and `iss` (OA-11). */
   answerOf(request: Request, page: Pick<Page, 'url'>): Record<string, string>
-  redeem(request: Request, code: string | undefined, changes?: Parameters): Promise<Answer>
-  refresh(token: string | undefined, changes?: Parameters): Promise<Answer>
+  redeem(
+    request: Request,
+    code: string | undefined,
+    changes?: Parameters,
+    headers?: Record<string, string>,
+  ): Promise<Answer>
+  refresh(
+    token: string | undefined,
+    changes?: Parameters,
+    headers?: Record<string, string>,
+  ): Promise<Answer>
   /** POST to an endpoint below `/oauth2/`, authenticated as the app. */
   post(endpoint: string, fields: Parameters, headers?: Record<string, string>): Promise<Answer>
   userinfo(accessToken: string | undefined): Promise<Answer>
@@ -51,12 +61,23 @@ export type App = {
   logoutUrl(parameters?: Parameters): string
 }
 
+/** How an app proves itself and sends, where it is not by a secret and plainly. */
+export type Ways = {
+  /** Signs who it is at each request, for this audience or the issuer. */
+  key?: Key
+  audience?: string
+  /** Binds its tokens to a key; asks again with the nonce that it was told. */
+  prover?: Prover
+  send?: typeof fetch
+}
+
 let count = 0
 
 /** Registers an app of this preset; `generic` and third-party unless said otherwise. */
 export async function createApp(
   { origin, database }: Pick<TestServer, 'origin' | 'database'>,
   input: Partial<ClientInput> = {},
+  ways: Ways = {},
 ): Promise<App> {
   const name = input.name ?? `App ${++count}`
   const redirectUri = input.redirectUris?.[0] ?? `https://app${count}.example.com/cb`
@@ -64,25 +85,33 @@ export async function createApp(
   const uris = preset === 'service' ? [] : [redirectUri]
   const made = await createClient(
     database.db,
-    { redirectUris: uris, ...input, name, preset },
+    {
+      redirectUris: uris,
+      ...(ways.key ? { authMethod: 'private_key_jwt', jwks: { keys: [ways.key.publicJwk] } } : {}),
+      ...input,
+      name,
+      preset,
+    },
     { actor: { kind: 'operator' } },
   )
   if (!made.ok) throw new Error(JSON.stringify(made))
   const { client, secret } = made
   const { token_endpoint_auth_method: method, scope } = client.metadata
-  return playApp({ origin, id: client.id, secret, method, scope, redirectUri })
+  return playApp({ origin, id: client.id, secret, method, scope, redirectUri, ...ways })
 }
 
 /** The same app as another node answers it, or with another secret. */
-export function playApp(app: {
-  origin: string
-  id: string
-  secret: string | undefined
-  method: string
-  scope?: string | undefined
-  redirectUri: string
-}): App {
-  const { origin, id, secret, redirectUri } = app
+export function playApp(
+  app: Ways & {
+    origin: string
+    id: string
+    secret: string | undefined
+    method: string
+    scope?: string | undefined
+    redirectUri: string
+  },
+): App {
+  const { origin, id, secret, redirectUri, key, prover, send = fetch } = app
 
   function begin(parameters: Parameters = {}): Request {
     const verifier = randomToken()
@@ -107,21 +136,53 @@ export function playApp(app: {
     }
   }
 
+  async function credentials(): Promise<Parameters> {
+    if (app.method === 'client_secret_basic') return {}
+    if (!key) return { client_id: id, client_secret: secret }
+    const { audience = origin } = app
+    return {
+      client_id: id,
+      ...asCredentials(await signAssertion(key, { clientId: id, audience })),
+    }
+  }
+
   async function post(
     endpoint: string,
     fields: Parameters,
     headers: Record<string, string> = {},
   ): Promise<Answer> {
+    const url = `${origin}/oauth2/${endpoint}`
     const basic = app.method === 'client_secret_basic'
-    const own: Parameters = basic ? {} : { client_id: id, client_secret: secret }
     const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
-    const response = await fetch(`${origin}/oauth2/${endpoint}`, {
-      method: 'POST',
-      redirect: 'manual',
-      headers: { ...(basic ? { authorization } : {}), ...headers },
-      body: defined({ ...own, ...fields }),
-    })
-    return toAnswer(response)
+    const once = async () =>
+      toAnswer(
+        await send(url, {
+          method: 'POST',
+          redirect: 'manual',
+          headers: {
+            ...(basic ? { authorization } : {}),
+            ...(prover && proven.has(endpoint)
+              ? { dpop: await prover.prove({ method: 'POST', url }) }
+              : {}),
+            ...headers,
+          },
+          body: defined({ ...(await credentials()), ...fields }),
+        }),
+      )
+    const answer = await once()
+    if (prover) prover.nonce = answer.headers.get('dpop-nonce') ?? prover.nonce
+    return answer.body.error === 'use_dpop_nonce' && !headers.dpop ? once() : answer
+  }
+
+  async function userinfo(accessToken: string | undefined): Promise<Answer> {
+    const url = `${origin}/oauth2/userinfo`
+    const headers: Record<string, string> = prover
+      ? {
+          authorization: `DPoP ${accessToken}`,
+          dpop: await prover.prove({ method: 'GET', url, accessToken }),
+        }
+      : { authorization: `Bearer ${accessToken}` }
+    return toAnswer(await send(url, { headers }))
   }
 
   return {
@@ -136,26 +197,41 @@ export function playApp(app: {
       expect(query).toMatchObject({ state: request.state, iss: origin })
       return query
     },
-    redeem: (request, code, changes = {}) =>
-      post('token', {
-        grant_type: 'authorization_code',
-        code,
-        redirect_uri: redirectUri,
-        code_verifier: request.verifier,
-        ...changes,
-      }),
-    refresh: (token, changes = {}) =>
-      post('token', { grant_type: 'refresh_token', refresh_token: token, ...changes }),
-    userinfo: async (accessToken) =>
-      toAnswer(
-        await fetch(`${origin}/oauth2/userinfo`, {
-          headers: { authorization: `Bearer ${accessToken}` },
-        }),
+    redeem: (request, code, changes = {}, headers = {}) =>
+      post(
+        'token',
+        {
+          grant_type: 'authorization_code',
+          code,
+          redirect_uri: redirectUri,
+          code_verifier: request.verifier,
+          ...changes,
+        },
+        headers,
       ),
+    refresh: (token, changes = {}, headers = {}) =>
+      post('token', { grant_type: 'refresh_token', refresh_token: token, ...changes }, headers),
+    userinfo,
     introspect: (token) => post('introspect', { token }),
     revoke: (token) => post('revoke', { token }),
     logoutUrl: (parameters = {}) => `${origin}/oauth2/logout?${defined(parameters)}`,
   }
+}
+
+/** Endpoints where a proof says something. */
+const proven = new Set(['token', 'par'])
+
+/** The same request by a reference: the app pushes it first (RFC 9126). */
+export async function push(app: App, request: Request, more: Parameters = {}): Promise<Request> {
+  const { body } = await app.post('par', { ...Object.fromEntries(request.parameters), ...more })
+  const { request_uri: reference } = body as { request_uri?: string }
+  expect(reference, JSON.stringify(body)).toMatch(/^urn:ietf:params:oauth:request_uri:/)
+  return byReference(app, request, String(reference))
+}
+
+export function byReference(app: App, request: Request, reference: string): Request {
+  const parameters = new URLSearchParams({ client_id: app.id, request_uri: reference })
+  return { ...request, parameters, url: `${request.url.split('?')[0]}?${parameters}` }
 }
 
 async function toAnswer(response: Response): Promise<Answer> {

@@ -22,10 +22,15 @@ export function sendDocument(ctx: Context, document: Document, type = 'applicati
   ctx.set('Cache-Control', `public, max-age=${document.maxAgeSeconds}`)
   ctx.set('ETag', document.etag)
   ctx.status = 200
-  if (ctx.fresh) {
+  if (isKnown(document, ctx.get('If-None-Match'))) {
     ctx.status = 304
     return
   }
   ctx.type = type
   ctx.body = document.body
+}
+
+/** Not ctx.fresh, which gives way to the no-cache that fetch() adds to every conditional request. */
+function isKnown({ etag }: Document, ifNoneMatch: string): boolean {
+  return ifNoneMatch.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)
 }

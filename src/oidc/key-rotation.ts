@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Actor } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
+import { bumpVersion } from '../database/versions.ts'
 import { ago, type Keys, move } from './key-acts.ts'
 import { type KeyView, keyTimes, listKeys } from './key-times.ts'
 import {
@@ -54,11 +55,13 @@ export async function maintainKeys(keys: Keys): Promise<{ rotated: Rotated[]; re
   const due = await listReady(keys, db, signingAlgorithms, keyTimes.signs)
   const rotated = due.length > 0 ? await replaceCurrent(keys, due, keyTimes.signs) : []
   const retired = await changeSigningKeys(db, keyring, async (trx) => {
-    await trx
+    const forgotten = await trx
       .deleteFrom('signingKeys')
       .where('state', '=', 'retired')
       .where('stoppedAt', '<=', ago(keyTimes.known))
+      .returning('kid')
       .execute()
+    if (forgotten.length > 0) await bumpVersion(trx, 'keys')
     return move(trx, 'retire', sql<boolean>`stopped_at <= ${ago(keyTimes.published)}`)
   })
   return { rotated, retired: retired.map(({ kid }) => kid) }

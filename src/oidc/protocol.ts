@@ -45,6 +45,8 @@ const discoveryPaths = new Set([
   '/.well-known/openid-configuration',
   '/.well-known/oauth-authorization-server',
 ])
+// The engine's router would also take capitals and a slash at the end, past what is decided by the path here.
+const ours = /^\/oauth2\/[a-z-]+(\/[\w-]+)?$/
 const postable = new Set(['/oauth2/authorize', '/oauth2/logout'])
 const discoveryMaxAgeSeconds = 300
 
@@ -54,7 +56,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
   return async function protocol(ctx: Context, next: Next) {
     const { path, method } = ctx
     if (discoveryPaths.has(path) && isRead(method)) return discovery(ctx)
-    if (!path.startsWith('/oauth2/') && !discoveryPaths.has(path)) return next()
+    if (!ours.test(path) && !discoveryPaths.has(path)) return next()
     if (path === '/oauth2/jwks' && isRead(method)) return sendDocument(ctx, options.engine().keySet)
     if (postable.has(path)) {
       if (method === 'POST') return toGet(ctx)

@@ -200,3 +200,9 @@ test('a server that knows the old SECRET_KEY behind a new one starts', async () 
   const { close } = await startTestServer({ database, env: { SECRET_KEY: newer, ISSUER: origin } })
   await close()
 })
+
+test('the key set has one address: capitals or a slash at the end lead nowhere', async () => {
+  for (const path of ['/oauth2/JWKS', '/oauth2/jwks/', '/OAuth2/jwks', '/oauth2/TOKEN']) {
+    expect((await ask(server.config.port, path, { headers: { host } })).status).toBe(404)
+  }
+})

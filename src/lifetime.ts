@@ -6,16 +6,20 @@ export type Lifetime = {
   ending: Promise<string>
 }
 
+/** Ctrl-C reaches us twice, from the terminal and from npm, which passes it on: that is one wish. */
+const oneWishMs = 1_000
+
 /**
  * From now on a signal asks to stop instead of killing, and a second one does not wait. Called before anything is
  * started, so that whoever stops us early leaves nothing behind either.
  */
 export function watchForEnd(options: { endWithParent: boolean }): Lifetime {
   const { promise: ending, resolve } = Promise.withResolvers<string>()
-  let asked = false
+  let askedAt: number | undefined
   const ask = (why: string) => {
-    if (asked) process.exit(1)
-    asked = true
+    const now = performance.now()
+    if (askedAt !== undefined && now - askedAt > oneWishMs) process.exit(1)
+    askedAt ??= now
     resolve(why)
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
@@ -24,7 +28,7 @@ export function watchForEnd(options: { endWithParent: boolean }): Lifetime {
     const parent = process.ppid
     // Killed with -9, npm passes no signal on.
     setInterval(() => {
-      if (process.ppid !== parent && !asked) ask('parent ended')
+      if (process.ppid !== parent && askedAt === undefined) ask('parent ended')
     }, 500).unref()
   }
   return { ending }

@@ -8,6 +8,9 @@ import { appOrigin, startDemo } from './start.ts'
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const complain = (text: string) => process.stderr.write(`${text}\n`)
 
+// A reader that has seen enough, such as `head`, is no reason to leave things lying about.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
 const lifetime = watchForEnd({ endWithParent: process.env.npm_lifecycle_event !== undefined })
 const [option, ...others] = process.argv.slice(2)
 if (option === '--check' && others.length === 0) process.exit(await check(lifetime))

@@ -22,14 +22,17 @@ export type Server = {
   ready(withinMs?: number): Promise<number>
 }
 
-/** `node` with the flags of `npm start`, or npm itself; `env` is all that it gets besides PATH and HOME. */
+/**
+ * `node` with the flags of `npm start`, or npm itself; `env` is all that it gets besides PATH and HOME. `group`: in
+ * a process group of its own, as a shell starts it, to which Ctrl-C is sent as a whole.
+ */
 export async function startServer(
   env: Record<string, string>,
-  { by = 'node' }: { by?: 'node' | 'npm' } = {},
+  { by = 'node', group = false }: { by?: 'node' | 'npm'; group?: boolean } = {},
 ): Promise<Server> {
   const port = env.PORT ?? String(await freePort())
   const [command, args] = by === 'npm' ? ['npm', ['start']] : [process.execPath, startArguments()]
-  const server = startProcess(command, args, { LOG_LEVEL: 'info', ...env, PORT: port })
+  const server = startProcess(command, args, { LOG_LEVEL: 'info', ...env, PORT: port }, group)
   const origin = `http://localhost:${port}`
   return {
     ...server,
@@ -57,10 +60,11 @@ export function startProcess(
   command: string,
   args: string[],
   env: Record<string, string>,
+  group = false,
 ): Omit<Server, 'origin' | 'ready'> {
   const { PATH = '', HOME = '' } = process.env
   const startedAt = Date.now()
-  const child = spawn(command, args, { cwd: top, env: { PATH, HOME, ...env } })
+  const child = spawn(command, args, { cwd: top, env: { PATH, HOME, ...env }, detached: group })
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => (output.stdout += chunk))
   child.stderr.on('data', (chunk) => (output.stderr += chunk))

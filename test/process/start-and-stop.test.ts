@@ -3,6 +3,7 @@ import { existsSync, readlinkSync } from 'node:fs'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { clusterProcesses, temporaryDataDir } from '../database/embedded-processes.ts'
 import { createDatabase } from '../support/database.ts'
@@ -38,6 +39,8 @@ test('a second signal does not wait', async () => {
   server.process.kill('SIGTERM')
   await until(() => server.output.stdout.includes('"stopping"'))
 
+  // Not just an echo of the first.
+  await sleep(1_200)
   const askedAt = Date.now()
   server.process.kill('SIGTERM')
 
@@ -112,6 +115,20 @@ test('npm passes SIGTERM on to Node 24, whatever Node runs npm, and ends 0 with 
 
   expect((await server.ended).code).toBe(0)
   expect(isAlive(node)).toBe(false)
+})
+
+test('Ctrl-C, which reaches server and npm and is passed on by npm, is one wish and not two', async () => {
+  const DATA_DIR = temporaryDataDir()
+  const server = await startServer({ DATA_DIR }, { by: 'npm', group: true })
+  await server.ready()
+  const node = childOf(server.pid)
+
+  process.kill(-server.pid, 'SIGINT')
+
+  await server.ended
+  expect(isAlive(node)).toBe(false)
+  expect(server.output.stdout).toContain('"SIGINT"')
+  expect(clusterProcesses(DATA_DIR)).toEqual([])
 })
 
 test('killed without a chance to say goodbye, npm takes server and database with it', async () => {

@@ -188,7 +188,7 @@ test.each([
   },
 )
 
-test.each(['sign-in', 'register', 'verify-email', 'consent'])(
+test.each(['sign-in', 'consent'])(
   'a flow that expired on its %s page continues to the app',
   async (step) => {
     const person = await createPerson(server)
@@ -231,7 +231,7 @@ async function goTo(page: Page, step: string, person: Person): Promise<void> {
   }
 }
 
-test.each(['sign-in', 'register', 'verify-email', 'consent'])(
+test.each(['register', 'verify-email'])(
   'a flow that lost its cookies on its %s page continues to the app',
   async (step) => {
     const person = await createPerson(server)

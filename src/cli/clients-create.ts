@@ -11,6 +11,7 @@ import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'
 import { withExamples } from './help.ts'
 import { collect } from './input.ts'
+import { notePrivateTargets } from './private-targets.ts'
 import { didYouMean } from './text.ts'
 
 type CreateFlags = ClientFlags & { preset?: string; clientId?: string; ifNotExists?: boolean }
@@ -133,6 +134,7 @@ async function create(context: Context, name: string, flags: CreateFlags): Promi
     if (secret !== undefined) {
       out.say(`The secret is shown this once. A new one: idp clients rotate-secret ${client.id}`)
     }
+    notePrivateTargets(out, client)
     out.say(`Created ${client.name}. Try it: idp clients test ${client.id}`)
   })
 }
@@ -171,6 +173,7 @@ async function update(context: Context, nameOrId: string, flags: UpdateFlags): P
     else showClient(out, client, config.issuer, secret)
     if (changed.length === 0) out.say('Nothing changed: it was so already.')
     else out.say(`Changed ${changed.join(', ')}; the server follows within two seconds.`)
+    notePrivateTargets(out, client)
     if (narrowed)
       out.say('It may do less than before, so its tokens have ended; people sign in again.')
     if (secret !== undefined) out.say('It needs a secret now; it is shown this once.')

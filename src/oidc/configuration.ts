@@ -123,7 +123,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     },
     pkce: { required: (_ctx, client) => client.pkce_required !== false || Boolean(client.profile) },
     renderError: pages.renderError,
-    revokeGrantPolicy: (ctx) => ctx.oidc.route !== 'revocation' || !ctx.oidc.entities.AccessToken,
+    revokeGrantPolicy: revokesGrant,
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
@@ -166,6 +166,12 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     },
     ttl: timesToLive,
   }
+}
+
+/** An access token that is revoked ends alone; what ends with its session is ended with it (end-sessions.ts). */
+function revokesGrant({ oidc: { route, entities, params } }: KoaContextWithOIDC): boolean {
+  if (route === 'end_session_confirm') return params?.logout === undefined
+  return route !== 'revocation' || !entities.AccessToken
 }
 
 /** The person behind `sub`, while they may be here: suspended people fail on every use of a token. */

@@ -8,7 +8,7 @@ import { record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { signOut } from '../sessions/end-sessions.ts'
-import { tellApps } from '../sessions/logout-deliveries.ts'
+import { tellApp } from '../sessions/logout-deliveries.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { unitOfWork } from './unit-of-work.ts'
 
@@ -57,7 +57,7 @@ async function leaveApp(db: Db, ctx: KoaContextWithOIDC): Promise<void> {
   const { uid, authorizations = {} } = unitOfWork().session ?? {}
   if (!client || !uid || !session?.accountId || !(client.clientId in authorizations)) return
   const part = { sessionUid: uid, accountId: session.accountId, clientId: client.clientId }
-  await transact(db, (trx) => tellApps(trx, [part]))
+  await transact(db, (trx) => tellApp(trx, part))
 }
 
 /** By a replay at the token endpoint, by the app itself, or with the session that is being signed out. */

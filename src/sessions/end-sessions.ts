@@ -6,7 +6,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { type Actor, type Origin, record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
-import { type EndedPart, tellApps } from './logout-deliveries.ts'
+import { askForRounds, type EndedPart, insertDeliveries } from './logout-deliveries.ts'
 
 /** All that are given must fit. With `clientId` the sessions go on, without that app. */
 export type WhichSessions = { uid?: string; accountId?: string; clientId?: string }
@@ -50,22 +50,25 @@ export function endSessions(
         delete from grants where ${ofGrant} returning session_uid, account_id, client_id
       ),
       parts as (
-        select uid, account_id, client_id
+        select uid as session_uid, account_id, client_id
         from ended, unnest(client_ids) as client_id where account_id is not null
         union
         select session_uid, account_id, client_id from ended_grants where session_uid is not null
-      )
+      ),
+      told as (${insertDeliveries(sql`parts`)})
       select (select count(*)::int from ended) as sessions,
         (select count(*)::int from ended_grants) as grants,
-        (select coalesce(json_agg(json_build_array(uid, account_id, client_id)), '[]') from parts) as parts
+        (select coalesce(json_agg(json_build_array(session_uid, account_id, client_id)), '[]') from parts) as parts,
+        array(select distinct client_id from told order by client_id) as told
       `.execute(trx)
-    const { sessions = 0, grants = 0, parts: found = [] } = rows[0] ?? {}
+    const { sessions = 0, grants = 0, parts: found = [], told = [] } = rows[0] ?? {}
+    await askForRounds(trx, told)
     const parts = found.map(([sessionUid, account, client]) => ({
       sessionUid,
       accountId: account,
       clientId: client,
     }))
-    return { sessions, grants, parts, told: await tellApps(trx, parts) }
+    return { sessions, grants, parts, told }
   })
 }
 
@@ -115,7 +118,12 @@ export function revokeSessions(
   })
 }
 
-type Counted = { sessions: number; grants: number; parts: [string, string, string][] }
+type Counted = {
+  sessions: number
+  grants: number
+  parts: [string, string, string][]
+  told: string[]
+}
 
 function whole(condition: RawBuilder<unknown>) {
   return sql`delete from sessions where ${condition}

@@ -3,7 +3,7 @@
  * takes what is due (oidc/backchannel-logout.ts), a few at a time, and leaves an app alone for a while that did not
  * answer, so that no app delays another, however many sign-outs wait for it (DS-10, RL-19).
  */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import { record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
@@ -31,29 +31,35 @@ const absent = sql`error in ('unresolved', 'timeout', 'unreachable')`
 /** Longer than any call may take: what a dying process had taken is due again after it. */
 const leaseSeconds = 60
 
-/** Part of the caller's transaction. Answers the apps that will be told: those with an address for it. */
-export async function tellApps(trx: Db, parts: EndedPart[]): Promise<string[]> {
-  if (parts.length === 0) return []
-  const { rows } = await sql<{ clientId: string }>`
-    with told as (
-      insert into logout_deliveries (session_uid, client_id, account_id)
-      select p.session_uid, p.client_id, p.account_id
-      from unnest(
-        ${parts.map(({ sessionUid }) => sessionUid)}::text[],
-        ${parts.map(({ clientId }) => clientId)}::text[],
-        ${parts.map(({ accountId }) => accountId)}::uuid[]
-      ) as p (session_uid, client_id, account_id)
-      join clients c on c.id = p.client_id and c.disabled_at is null
-        and c.metadata ->> 'backchannel_logout_uri' is not null
-      on conflict (session_uid, client_id) do update
-        set state = 'pending', attempts = 0, error = null, asked_at = now(), next_attempt_at = now()
-      returning client_id
-    )
-    select distinct client_id from told order by client_id`.execute(trx)
-  const clientIds = rows.map(({ clientId }) => clientId)
-  for (const clientId of clientIds)
+/**
+ * An insert for a larger statement, returning `client_id`: `parts` is what stands after `from`, with the columns
+ * session_uid, account_id and client_id. Of the apps only those that have an address for it are told.
+ */
+export function insertDeliveries(parts: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`
+    insert into logout_deliveries (session_uid, client_id, account_id)
+    select p.session_uid, p.client_id, p.account_id from ${parts} p
+    join clients c on c.id = p.client_id and c.disabled_at is null
+      and c.metadata ->> 'backchannel_logout_uri' is not null
+    on conflict (session_uid, client_id) do update
+      set state = 'pending', attempts = 0, error = null, asked_at = now(), next_attempt_at = now()
+    returning client_id`
+}
+
+/** Has the inserted sent, once the caller's transaction stands. */
+export async function askForRounds(trx: Db, clientIds: string[]): Promise<void> {
+  for (const clientId of clientIds) {
     await enqueue(trx, 'logout.backchannel', { clientId }, job(clientId))
-  return clientIds
+  }
+}
+
+/** Part of the caller's transaction. */
+export async function tellApp(trx: Db, part: EndedPart): Promise<void> {
+  const { sessionUid, accountId, clientId } = part
+  const { rows } = await insertDeliveries(
+    sql`(select ${sessionUid}::text as session_uid, ${accountId}::uuid as account_id, ${clientId}::text as client_id)`,
+  ).execute(trx)
+  if (rows.length > 0) await askForRounds(trx, [clientId])
 }
 
 /** Takes what is due for one app, a few at once; nothing while the app rests. */

@@ -167,6 +167,10 @@ describe('clients', () => {
       'by us (back-channel): https://cloud.example.org/logout',
     )
 
+    const inside = await update('--backchannel-logout-uri', 'http://127.0.0.1:8080/logout')
+    expect(inside.stderr).toContain('ALLOW_PRIVATE_TARGETS names 127.0.0.1:8080.')
+    expect((await update('--no-backchannel-logout-uri')).stderr).not.toContain('ALLOW_PRIVATE')
+
     for (const wrong of ['https://evil.example.org/frame', 'http://cloud.example.org/frame', 'x']) {
       const { code, stderr } = await update('--frontchannel-logout-uri', wrong)
       expect(code).toBe(5)

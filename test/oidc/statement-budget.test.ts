@@ -5,6 +5,7 @@
  */
 import { beforeAll, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
+import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import {
   authorize,
   createBrowser,
@@ -13,7 +14,7 @@ import {
   type Person,
   password,
 } from '../support/person.ts'
-import { type App, createApp } from '../support/relying-party.ts'
+import { type App, createApp, type Request } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
 const server = await startTestServer()
@@ -90,10 +91,11 @@ test('opening our own app in a session that is there: 2', () =>
   }))
 
 test('a code to tokens: 2', async () => {
-  const codes = []
+  const codes: { request: Request; code: string | undefined }[] = []
   for (let n = 0; n <= times; n++) {
     const request = app.begin()
-    codes.push({ request, ...app.answerOf(request, await visitor.get(request.url)) })
+    const { code } = app.answerOf(request, await visitor.get(request.url))
+    codes.push({ request, code })
   }
   await expectBudget(2, async () => {
     const { request, code } = codes.pop() as (typeof codes)[0]
@@ -202,4 +204,24 @@ test('the same at an app of ours, without consent: 10 at most', async () => {
     expect((await house.redeem(request, code)).status).toBe(200)
   })
   expect(each, texts).toBeLessThanOrEqual(10)
+})
+
+test('signing out of two apps: page 3, end 4, and 2 for the page after it', async () => {
+  const browsers: Visitor[] = []
+  for (let n = 0; n <= times; n++) {
+    const browser = createBrowser(server)
+    await authorize(browser, house, person)
+    await authorize(browser, app, person, { scope: 'openid' })
+    browsers.push(browser)
+  }
+  const pages = browsers.map((browser) => ({ browser, url: `${server.origin}/oauth2/logout` }))
+  const confirms: { browser: Visitor; page: Page }[] = []
+  await expectBudget(3, async () => {
+    const { browser, url } = pages.pop() as (typeof pages)[0]
+    confirms.push({ browser, page: await browser.get(url) })
+  })
+  await expectBudget(4 + 2, async () => {
+    const { browser, page } = confirms.pop() as (typeof confirms)[0]
+    expect((await browser.press(page, 'continue')).url).toContain('/oauth2/logout/success')
+  })
 })

@@ -12,7 +12,7 @@ import {
   scheduleNext,
   settle,
   takeDue,
-  tellApps,
+  tellApp,
 } from '../../src/sessions/logout-deliveries.ts'
 import { auditOf } from '../support/audit.ts'
 import { createDatabase } from '../support/database.ts'
@@ -39,12 +39,9 @@ const app = await createApp('App')
 const other = await createApp('Other')
 
 const tell = (clientId: string, ...sessions: string[]) =>
-  db.transaction().execute((trx) =>
-    tellApps(
-      trx,
-      sessions.map((sessionUid) => ({ sessionUid, accountId, clientId })),
-    ),
-  )
+  db.transaction().execute(async (trx) => {
+    for (const sessionUid of sessions) await tellApp(trx, { sessionUid, accountId, clientId })
+  })
 const timeout: Outcome = { told: false, error: 'timeout', final: false }
 const broken: Outcome = { told: false, error: 'http_500', final: false }
 
@@ -195,10 +192,13 @@ test('an app that has to be told anew is not settled by the answer to the time b
 
 test('an app without an address, a disabled and an unknown one are not told', async () => {
   await pool.query('update clients set disabled_at = now() where id = $1', [other])
-  expect(await tell(other, 'one')).toEqual([])
-  expect(await tell('nobody', 'one')).toEqual([])
+  await tell(other, 'one')
+  await tell('nobody', 'one')
+  expect(await deliveriesOf(db, 'one')).toEqual(new Map())
+  expect(await nextRun(other)).toBeUndefined()
   await pool.query('update clients set disabled_at = null where id = $1', [other])
-  expect(await tell(other, 'one')).toEqual([other])
+  await tell(other, 'one')
+  expect(await deliveriesOf(db, 'one')).toEqual(new Map([[other, 'pending']]))
 })
 
 test('RL-19: what is over is forgotten after a week', async () => {

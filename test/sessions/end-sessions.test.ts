@@ -2,6 +2,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { createClient } from '../../src/clients/create-client.ts'
 import { newId, randomToken, sha256 } from '../../src/crypto.ts'
+import { disconnectApp } from '../../src/sessions/consents.ts'
 import { endSessions, revokeSessions, signOut } from '../../src/sessions/end-sessions.ts'
 import { deliveriesOf } from '../../src/sessions/logout-deliveries.ts'
 import { listSessions } from '../../src/sessions/sessions.ts'
@@ -150,6 +151,15 @@ test('one person leaves one app, on every device', async () => {
   const ended = await endSessions(db, { accountId: ada, clientId: listening }, { offline: 'ends' })
   expect(ended).toMatchObject({ sessions: 1, grants: 1, told: [listening] })
   expect((await listSessions(db, { uid: bobs }))[0]?.clientIds).toEqual([listening])
+})
+
+test('an app that a person takes back what they allowed is told, and is no part of any session', async () => {
+  const uid = await startSession(ada, listening, plain)
+  const app = { accountId: ada, clientId: listening }
+  expect(await disconnectApp(db, app, { actor: { kind: 'person', id: ada } })).toBe(true)
+  expect(await deliveriesOf(db, uid)).toEqual(new Map([[listening, 'pending']]))
+  expect((await listSessions(db))[0]?.clientIds).toEqual([plain])
+  expect(await disconnectApp(db, app, { actor: { kind: 'person', id: ada } })).toBe(false)
 })
 
 test('an app that holds tokens of a session that is gone is told as well', async () => {

@@ -11,6 +11,8 @@ import {
   findLeftOpen,
   findMissingCaptions,
   importsOf,
+  ladder,
+  readSource,
   readSources,
   roomOf,
   type Source,
@@ -63,6 +65,14 @@ describe('imports only go down the ladder, and every room is on it', () => {
     const text = `import { phrases } from './views/phrases.ts'`
     expect(findClimbingImports([{ path: 'src/views.ts', text }])).toEqual([])
   })
+})
+
+test('the README shows this very ladder', () => {
+  const { text } = readSource('README.md')
+  const shown = text.split('```').find((block) => block.startsWith('\nerrors '))
+  // Not a room to anybody who reads the house.
+  const rooms = ladder.map((row) => row.filter((room) => room !== 'preload').join(' '))
+  expect(shown?.trim().split('\n')).toEqual(rooms)
 })
 
 const rules: [string, (sources: Source[]) => string[], Source[], Source[]][] = [

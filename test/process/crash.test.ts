@@ -1,7 +1,10 @@
 /** Killed with -9 in the middle of its work: the next start serves within ten seconds and has lost nothing (RL-02). */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { clusterProcesses, temporaryDataDir } from '../database/embedded-processes.ts'
+import { rounds } from '../support/rounds.ts'
 import {
+  type Acknowledged,
   childOf,
   findLost,
   isAlive,
@@ -11,6 +14,8 @@ import {
   until,
 } from './processes.ts'
 
+/** Once in a usual run, twenty times in a long one. */
+const times = Math.ceil(rounds / 10)
 const loosened = { LIMIT_FACTOR: '100000' }
 
 const murders: [string, 'node' | 'npm', (server: Server, dataDir: string) => Promise<void>][] = [
@@ -45,22 +50,30 @@ test.each(murders)(
   'kill -9 of %s under load: the next start serves within 10 s, and everybody acknowledged is there',
   async (_, by, kill) => {
     const DATA_DIR = temporaryDataDir()
-    const before = await startServer({ DATA_DIR, ...loosened }, { by })
-    await before.ready()
-    const people = registerPeople(before.origin)
-    await until(() => people.acknowledged.length >= 6)
-
-    await kill(before, DATA_DIR)
-    await people.stop()
-
+    let server = await startServer({ DATA_DIR, ...loosened }, { by })
     // The same port, as after a crash: nothing of the dead server holds it.
-    const after = await startServer({ DATA_DIR, ...loosened, PORT: new URL(before.origin).port })
-    expect(await after.ready(10_000)).toBeLessThan(10_000)
-    expect(await findLost(after.origin, people.acknowledged)).toEqual([])
-    const more = registerPeople(after.origin, 1)
+    const { port: PORT } = new URL(server.origin)
+    await server.ready()
+    const acknowledged: Acknowledged[] = []
+    for (let time = 0; time < times; time++) {
+      const people = registerPeople(server.origin)
+      await until(() => people.acknowledged.length >= 6)
+      // Anywhere between two statements.
+      await sleep(Math.random() * 100)
+
+      await kill(server, DATA_DIR)
+      await people.stop()
+
+      acknowledged.push(...people.acknowledged)
+      server = await startServer({ DATA_DIR, ...loosened, PORT }, { by })
+      expect(await server.ready(10_000)).toBeLessThan(10_000)
+      expect(await findLost(server.origin, acknowledged)).toEqual([])
+    }
+    const more = registerPeople(server.origin, 1)
     await until(() => more.acknowledged.length > 0)
     await more.stop()
   },
+  times * 120_000,
 )
 
 test('kill -9 of every PostgreSQL process under load: the server outlives it, brings it back and has lost nothing', async () => {

@@ -108,6 +108,8 @@ export async function until(what: () => boolean | Promise<boolean>, withinMs = 3
   }
 }
 
+let count = 0
+
 export type Acknowledged = { id: string; handle: string }
 
 /**
@@ -117,7 +119,6 @@ export type Acknowledged = { id: string; handle: string }
 export function registerPeople(origin: string, atOnce = 3) {
   const acknowledged: Acknowledged[] = []
   const stopping = new AbortController()
-  let count = 0
   const one = async () => {
     while (!stopping.signal.aborted) {
       const username = `person${process.pid}x${count++}`

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { posix } from 'node:path'
 
+const top = new URL('../../', import.meta.url)
+
 /** `path` from the top of the project, such as `src/http/listen.ts`. */
 export type Source = { path: string; text: string }
 
@@ -44,12 +46,14 @@ const mayReadEnvironment = [
   'src/database/embedded/binaries.ts',
 ]
 
-export function readSources(folder: string, ending = /\.(ts|mjs)$/): Source[] {
-  const top = new URL('../../', import.meta.url)
+export function readSources(folder: string): Source[] {
   return readdirSync(new URL(folder, top), { recursive: true, encoding: 'utf8' })
-    .filter((name) => ending.test(name))
-    .map((name) => `${folder}/${name}`)
-    .map((path) => ({ path, text: readFileSync(new URL(path, top), 'utf8') }))
+    .filter((name) => /\.(ts|mjs)$/.test(name))
+    .map((name) => readSource(`${folder}/${name}`))
+}
+
+export function readSource(path: string): Source {
+  return { path, text: readFileSync(new URL(path, top), 'utf8') }
 }
 
 /** `src/views.ts` and `src/views/` are one room. */

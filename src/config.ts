@@ -57,6 +57,7 @@ const commandNames = [
   'BRAND_NAME',
   'PASSWORD_MIN_LENGTH',
   'JWKS_MAX_AGE',
+  'ALLOW_PRIVATE_TARGETS',
 ]
 const secretFile = 'secret-key'
 const secretNames = ['SECRET_KEY', 'DATABASE_URL', 'SMTP_URL'] as const
@@ -173,6 +174,7 @@ export type CommandConfig = Pick<
   | 'brandName'
   | 'passwordMinLength'
   | 'jwksMaxAgeSeconds'
+  | 'allowPrivateTargets'
 >
 
 /** What a command needs: it works without mail and secrets, reports only its own settings and makes nothing. */
@@ -190,6 +192,7 @@ export function readCommandConfig(env: NodeJS.ProcessEnv): CommandConfig {
     brandName: parsed.BRAND_NAME,
     passwordMinLength: parsed.PASSWORD_MIN_LENGTH,
     jwksMaxAgeSeconds: parsed.JWKS_MAX_AGE,
+    allowPrivateTargets: parsed.ALLOW_PRIVATE_TARGETS,
   })
 }
 

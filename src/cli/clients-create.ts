@@ -116,7 +116,7 @@ async function create(context: Context, name: string, flags: CreateFlags): Promi
       },
       {
         actor: operator(io),
-        engineCheck: context.createEngineCheck(issuer),
+        engineCheck: context.createEngineCheck(issuer, config.allowPrivateTargets),
         ifNotExists: flags.ifNotExists ?? false,
       },
     )
@@ -164,7 +164,10 @@ async function update(context: Context, nameOrId: string, flags: UpdateFlags): P
         addRedirectUris: flags.addRedirectUri,
         removeRedirectUris: flags.removeRedirectUri,
       },
-      { actor: operator(io), engineCheck: context.createEngineCheck(config.issuer) },
+      {
+        actor: operator(io),
+        engineCheck: context.createEngineCheck(config.issuer, config.allowPrivateTargets),
+      },
     )
     if (!result) throw await clientNotFound(db, nameOrId)
     if (!result.ok) throw refused(result)

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { Client } from '../clients/clients.ts'
 import { runEngineCheck } from '../clients/engine-check.ts'
 import { checkMetadata } from '../clients/metadata.ts'
+import type { CommandConfig } from '../config.ts'
 import { resolveClient } from './clients-find.ts'
 import { type Context, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
@@ -49,7 +50,7 @@ async function test(context: Context, nameOrId: string, flags: Flags): Promise<v
     return {
       client: found,
       issuer: config.issuer,
-      rules: await checkRules(context, found, config.issuer),
+      rules: await checkRules(context, found, config),
     }
   })
   await settle(client)
@@ -84,11 +85,16 @@ async function settle({ createdAt, updatedAt, secrets }: Client): Promise<void> 
 }
 
 /** Rules may have become stricter since the client was stored. */
-async function checkRules(context: Context, client: Client, issuer: string): Promise<Check> {
+async function checkRules(
+  context: Context,
+  client: Client,
+  { issuer, allowPrivateTargets }: Pick<CommandConfig, 'issuer' | 'allowPrivateTargets'>,
+): Promise<Check> {
   const check = 'registration keeps the rules'
+  const engineCheck = context.createEngineCheck(issuer, allowPrivateTargets)
   const problems = [
     ...checkMetadata(client.metadata, client),
-    ...(await runEngineCheck(context.createEngineCheck(issuer), client.id, client.metadata)),
+    ...(await runEngineCheck(engineCheck, client.id, client.metadata)),
   ]
   if (problems.length === 0) return { check, status: 'ok', detail: `preset ${client.preset}` }
   return {

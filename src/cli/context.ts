@@ -12,8 +12,8 @@ import { createOutput, type Output } from './output.ts'
 export type Context = {
   io: Io
   out: Output
-  /** The protocol's own validation, for one issuer. */
-  createEngineCheck(issuer: string): EngineCheck
+  /** The protocol's own validation, for one issuer; `allowPrivateTargets` is for what it reads at the app. */
+  createEngineCheck(issuer: string, allowPrivateTargets?: string[]): EngineCheck
 }
 
 export type Connected = Context & { config: CommandConfig; database: Database; db: Database['db'] }

@@ -9,9 +9,7 @@ const echo: Middleware = (ctx) => {
   ctx.body = { href: ctx.href, origin: ctx.URL.origin, ip: ctx.ip, secure: ctx.secure, headers }
 }
 
-async function start(
-  config: { issuer?: string; trustedProxies?: string[]; clientCertHeader?: string } = {},
-) {
+async function start(config: Partial<Parameters<typeof pinHost>[0]> = {}) {
   const whole = { issuer, trustedProxies: [], ...config }
   return serve([...above(whole), refuseOddRequests, pinHost(whole), echo])
 }
@@ -115,4 +113,34 @@ test('AC-11: an absolute request target does not replace the host', async () => 
 test('a request without Host is refused', async () => {
   const { say } = await start()
   expect(await say('GET /sign-in HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 421 /)
+})
+
+test('MTLS_ORIGIN is answered for its paths alone, as itself', async () => {
+  const { ask } = await start({
+    mtlsOrigin: 'https://mtls.example.org',
+    certificatePaths: ['/oauth2/token'],
+  })
+  const at = (path: string, to: string) => ask(path, { headers: { host: to } })
+  for (const to of ['mtls.example.org', 'MTLS.example.org:443']) {
+    const { status, body } = await at('/oauth2/token', to)
+    expect(status).toBe(200)
+    expect(JSON.parse(body).href).toBe('https://mtls.example.org/oauth2/token')
+    for (const path of ['/', '/sign-in', '/oauth2/token/', '/oauth2/authorize']) {
+      expect((await at(path, to)).status).toBe(421)
+    }
+  }
+  expect(JSON.parse((await at('/oauth2/token', host)).body).origin).toBe(issuer)
+  expect((await at('/oauth2/token', 'other.example.org')).status).toBe(421)
+})
+
+test('FA-05: a certificate header named X-Forwarded-… passes from a trusted proxy alone', async () => {
+  const name = 'x-forwarded-tls-client-cert'
+  for (const [trustedProxies, passes] of [
+    [['127.0.0.1', '::1'], true],
+    [[], false],
+  ] as const) {
+    const { ask } = await start({ clientCertHeader: name, trustedProxies: [...trustedProxies] })
+    const { body } = await ask('/', { headers: { host, [name]: 'certificate' } })
+    expect(Object.hasOwn(JSON.parse(body).headers, name)).toBe(passes)
+  }
 })

@@ -4,7 +4,7 @@
  */
 import { expect, test } from 'vitest'
 import type { Page } from '../../src/demo/visitor.ts'
-import { cutWhileWriting } from '../support/hold.ts'
+import { cutOff } from '../support/hold.ts'
 import {
   authorize,
   createBrowser,
@@ -25,7 +25,7 @@ const house = await createApp(server, { firstParty: true })
 const person = await createPerson(server)
 const login = { identifier: person.username, password }
 
-const cut = <T>(table: string, act: () => Promise<T>) => cutWhileWriting(pool, table, act)
+const cut = <T>(table: string, act: () => Promise<T>) => cutOff(pool, table, act)
 
 function expectAway(answer: { status: number; headers: Headers }): void {
   expect(answer.status).toBe(503)
@@ -39,6 +39,28 @@ async function signedIn() {
   const { answer } = await authorize(visitor, app, person)
   return { visitor, tokens: answer.body }
 }
+
+test('what only reads, cut: everybody is told to come again, in their own form', async () => {
+  const { visitor, tokens } = await signedIn()
+  const read = <T>(table: string, act: () => Promise<T>) =>
+    cutOff(pool, table, act, { readers: true })
+  for (const page of [
+    await read('sessions', () => visitor.get(app.begin().url)),
+    await read('sessions', () => visitor.get(app.logoutUrl())),
+  ]) {
+    expectAway(page)
+    expect(page.body).toContain('id="continue"')
+  }
+  for (const answer of [
+    await read('access_tokens', () => app.userinfo(tokens.access_token)),
+    await read('access_tokens', () => app.introspect(tokens.access_token)),
+    await read('refresh_tokens', () => app.refresh(tokens.refresh_token)),
+  ]) {
+    expectAway(answer)
+    expect(answer.body.error).toBe('temporarily_unavailable')
+  }
+  expect((await app.userinfo(tokens.access_token)).status).toBe(200)
+})
 
 test('authorize, cut: nothing was issued, and the same address works', async () => {
   const { visitor } = await signedIn()

@@ -147,7 +147,7 @@ describe.each([
       expect(apps[0].answerOf(again, await browser.get(again.url)).code).toBeTruthy()
     }))
 
-  test('RC-04: one interaction resumed by four at once gives one code', () =>
+  test('one interaction resumed by four at once gives one code', () =>
     eachRound(async () => {
       const browser = createBrowser(server)
       const house = await createApp(server, { firstParty: true })

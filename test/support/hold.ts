@@ -7,10 +7,17 @@ export type Held = {
   release(): Promise<void>
 }
 
-export async function holdTable(pool: pg.Pool, table: string): Promise<Held> {
+/** With `readers` whoever reads it waits as well. */
+export async function holdTable(
+  pool: pg.Pool,
+  table: string,
+  { readers = false }: { readers?: boolean } = {},
+): Promise<Held> {
   const client = await pool.connect()
   await client.query('begin')
-  await client.query(`lock table ${table} in share row exclusive mode`)
+  await client.query(
+    `lock table ${table} in ${readers ? 'access exclusive' : 'share row exclusive'} mode`,
+  )
   return {
     async waiters(count) {
       for (let attempt = 0; attempt < 250; attempt++) {
@@ -30,23 +37,24 @@ export async function holdTable(pool: pg.Pool, table: string): Promise<Held> {
   }
 }
 
-/** Lets `act` come to its writing of the table and ends its connection there, as a crash of either side would. */
-export async function cutWhileWriting<T>(
+/** Lets `act` come to its writing (or reading) of the table and ends its connection there, as a crash would. */
+export async function cutOff<T>(
   pool: pg.Pool,
   table: string,
   act: () => Promise<T>,
+  options: { readers?: boolean } = {},
 ): Promise<T> {
-  const held = await holdTable(pool, table)
+  const held = await holdTable(pool, table, options)
+  const answer = act()
   try {
-    const answer = act()
     await held.waiters(1)
     await pool.query(
       `select pg_terminate_backend(pid) from pg_locks
        where relation = $1::regclass and not granted`,
       [table],
     )
-    return await answer
   } finally {
     await held.release()
   }
+  return answer
 }

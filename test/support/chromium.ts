@@ -90,12 +90,20 @@ async function unpack(): Promise<{ found: Chromium; remove(): void }> {
   }
 }
 
-/** The machine's fonts where it has any, and the package's one. */
+/** The package's font for every page, so that they look alike everywhere; the machine's for what it lacks. */
 const fontsConfiguration = (directory: string) => `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
   <include ignore_missing="yes">/etc/fonts/fonts.conf</include>
   <dir>${directory}/fonts/fonts</dir>
+  <match target="pattern">
+    <test name="family" qual="any" compare="eq"><string>system-ui</string></test>
+    <edit name="family" mode="prepend" binding="strong"><string>Open Sans</string></edit>
+  </match>
+  <match target="pattern">
+    <test name="family" qual="any" compare="eq"><string>sans-serif</string></test>
+    <edit name="family" mode="prepend" binding="strong"><string>Open Sans</string></edit>
+  </match>
   <cachedir>${directory}/font-cache</cachedir>
 </fontconfig>
 `

@@ -19,9 +19,13 @@ export const ladder: string[][] = [
   ['oidc', 'http'],
   ['pages', 'api', 'forward-auth'],
   ['app'],
-  ['server', 'lifetime'],
-  ['main', 'cli', 'demo', 'preload'],
+  ['server', 'lifetime', 'preload'],
+  ['main', 'cli', 'demo'],
+  ['idp'],
 ]
+
+/** Plain JavaScript that only starts the house: no rooms to anybody who reads it. */
+export const starters = ['preload', 'idp']
 
 /** These speak HTTP: with people, apps and programs, or (outgoing) as a client. */
 const mayServe = [

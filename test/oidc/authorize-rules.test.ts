@@ -242,3 +242,39 @@ test('OA-14: no site may read the authorization endpoint, and only an app\u2019s
   expect(allowed(await token(own))).toBe(own)
   expect(allowed(await token('https://evil.example'))).toBeNull()
 })
+
+test('IN-02: a NUL anywhere is a bad request and no fault', async () => {
+  for (const name of ['nonce', 'state', 'login_hint', 'client_id', 'scope', 'claims', 'prompt']) {
+    const page = await createBrowser(server).get(web.begin({ [name]: 'a\0b' }).url)
+    expect(page.status, name).toBeLessThan(500)
+    expect(page.url, name).not.toContain('/sign-in/')
+  }
+  for (const fields of [
+    { grant_type: 'refresh_token', refresh_token: 'a\0b' },
+    { grant_type: 'authorization_code', code: '\0', redirect_uri: web.redirectUri },
+    { grant_type: 'client_credentials', resource: 'https://a\0b' },
+  ]) {
+    expect((await web.post('token', fields)).status).toBe(400)
+  }
+})
+
+test('WB-11: asking by HEAD issues nothing', async () => {
+  const browser = createBrowser(server)
+  await authorize(browser, web, person)
+  const cookie = [...browser.cookies.values()]
+    .map(({ name, value }) => `${name}=${value}`)
+    .join('; ')
+  const before = await countCodes()
+  const response = await fetch(web.begin().url, {
+    method: 'HEAD',
+    redirect: 'manual',
+    headers: { cookie },
+  })
+  expect(response.headers.get('location') ?? '').not.toContain('code=')
+  expect(await countCodes()).toBe(before)
+})
+
+async function countCodes(): Promise<number> {
+  const rows = await server.database.db.selectFrom('authorizationCodes').select('idHash').execute()
+  return rows.length
+}

@@ -147,6 +147,39 @@ describe.each([
       expect(apps[0].answerOf(again, await browser.get(again.url)).code).toBeTruthy()
     }))
 
+  test('two tabs of a session sign in again at once: both are in, and the browser holds the session', () =>
+    eachRound(async () => {
+      const browser = createBrowser(server)
+      await authorize(browser, app, person)
+      const steps = stepwise(browser)
+      const tabs = []
+      for (let tab = 0; tab < 2; tab++) {
+        const request = app.begin({ prompt: 'login' })
+        const page = await browser.get(request.url)
+        const resume = await steps.press(page, 'continue', {
+          identifier: person.username,
+          password,
+        })
+        tabs.push({ request, resume: resume.url })
+      }
+      const answers = await Promise.all(
+        tabs.map(async ({ request, resume }) => {
+          const { code } = app.answerOf(request, await browser.get(resume))
+          return app.redeem(request, code)
+        }),
+      )
+      for (const { body } of answers) {
+        expect((await app.userinfo(body.access_token)).status).toBe(200)
+      }
+      const silent = app.begin({ prompt: 'none' })
+      expect(app.answerOf(silent, await browser.get(silent.url)).code).toBeTruthy()
+      const { rows } = await pool.query(
+        "select count(*)::int as count from sessions where account_id = $1 and created_at > now() - interval '5 seconds'",
+        [person.id],
+      )
+      expect(rows[0].count).toBeGreaterThan(0)
+    }))
+
   test('one interaction resumed by four at once gives one code', () =>
     eachRound(async () => {
       const browser = createBrowser(server)

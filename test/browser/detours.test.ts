@@ -342,3 +342,17 @@ test.each([
     await expectSignedIn(page, library, person.username)
   },
 )
+
+test('an app that opened the sign-in in a window of its own can still speak with that window', async () => {
+  const person = await createPerson(server)
+  const page = await browser.open()
+  await page.goto(library.origin)
+  const opened = page.waitForEvent('popup')
+  await page.evaluate(() => void window.open('/sign-in', 'sign-in', 'width=400,height=600'))
+  const popup = await opened
+  await fillSignIn(popup, person)
+  await popup.click('#continue')
+  await expectSignedIn(popup, library, person.username)
+
+  expect(await popup.evaluate(() => window.opener?.location.href)).toBe(`${library.origin}/`)
+})

@@ -7,8 +7,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) =>
   process.exit(error.code === 'EPIPE' ? 0 : 1),
 )
 
-process.exitCode = await run(process.argv.slice(2), process, (issuer, allowed) => async (metadata) => {
-  // The engine is slow to load, and most commands do not ask it.
-  const { createClientCheck } = await import('./oidc/validate-client.ts')
-  await createClientCheck(issuer, allowed)(metadata)
-})
+process.exitCode = await run(
+  process.argv.slice(2),
+  process,
+  (issuer, allowed) => async (metadata) => {
+    // The engine is slow to load, and most commands do not ask it.
+    const { createClientCheck } = await import('./oidc/validate-client.ts')
+    await createClientCheck(issuer, allowed)(metadata)
+  },
+)

@@ -30,6 +30,13 @@ export function createLogger(options: {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
+    // A pg error carries its whole client: connection, statements and all.
+    serializers: {
+      err: (error: Error) => {
+        const { client: _, ...rest } = pino.stdSerializers.err(error) as Record<string, unknown>
+        return rest
+      },
+    },
     redact: {
       paths: secretNames.flatMap((name) => [`["${name}"]`, `*["${name}"]`, `*.*["${name}"]`]),
       censor: '[secret]',

@@ -31,7 +31,11 @@ export async function openDatabase(options: {
   onError?: (error: Error) => void
 }): Promise<Database> {
   const { databaseUrl, dataDir, poolSize = 10, applicationName = 'idp' } = options
-  const onError = options.onError ?? (() => {})
+  let closing: Promise<void> | undefined
+  // Connections that are cut while we leave have nothing to say that anybody could act on.
+  const onError = (error: Error) => {
+    if (!closing) options.onError?.(error)
+  }
   const embedded = databaseUrl === undefined ? await openEmbedded({ dataDir, onError }) : undefined
   const pool = createPool(
     {
@@ -46,7 +50,6 @@ export async function openDatabase(options: {
     await db.destroy()
     await embedded?.close()
   }
-  let closing: Promise<void> | undefined
   return {
     db,
     pool,

@@ -5,7 +5,7 @@
  */
 import { chmodSync, existsSync, lchownSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Account, type Binaries, run } from './binaries.ts'
+import { type Account, type Binaries, incomplete, run } from './binaries.ts'
 import { type Place, refusal } from './directory.ts'
 
 const nobody: Account = { owner: { uid: 65_534, gid: 65_534 } }
@@ -33,6 +33,7 @@ export async function chooseAccount(
     }
     attempts.push(`${nameOf(account)}: ${output.trim().replaceAll('\n', ' ')}`)
   }
+  if (attempts.some((attempt) => /shared librar/.test(attempt))) throw incomplete(attempts[0] ?? '')
   throw refusal(
     `PostgreSQL cannot run on ${place.dataDir} (${attempts.join('; ')}): ` +
       'start the provider as an ordinary user who may enter that directory and node_modules.',

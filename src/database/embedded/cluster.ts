@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StorageError } from '../errors.ts'
 import { chooseAccount, giveTo } from './account.ts'
-import { type Account, type Binaries, getBinaries, launch, run } from './binaries.ts'
+import { type Account, type Binaries, getBinaries, incomplete, launch, run } from './binaries.ts'
 import {
   clearLeftovers,
   findPostmaster,
@@ -126,12 +126,7 @@ async function start(
 
 function cannotStart({ cluster, logFile }: Place, output: string): StorageError {
   const said = output.trim().split('\n').slice(-6).join('\n')
-  if (/shared librar/.test(said)) {
-    return new StorageError(
-      'binaries',
-      `The embedded PostgreSQL is incomplete, because its install script did not run: "npm ci" without --ignore-scripts.\n${said}`,
-    )
-  }
+  if (/shared librar/.test(said)) return incomplete(said)
   return new StorageError(
     'start',
     `The embedded database in ${cluster} does not start:\n${said}\nIts log is ${logFile}.`,

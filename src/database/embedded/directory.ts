@@ -87,6 +87,17 @@ export function findPostmaster(place: Place): number | undefined {
   }
 }
 
+/** Until the process has really ended, which is a moment after its pid file is gone. */
+export function isRunning(pid: number): boolean {
+  try {
+    // `pid (name) S …`: a zombie has ended, whoever forgot to ask how.
+    const state = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '')[0]
+    return state !== 'Z' && state !== 'X'
+  } catch {
+    return false
+  }
+}
+
 /**
  * Removes what killed processes left: half-made clusters, and pid files, which would stop PostgreSQL when their
  * number meanwhile belongs to another process. Only for whoever holds the lock.

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { StorageError } from '../errors.ts'
 import { startIfAlone } from './cluster.ts'
-import { findPostmaster, type Place, preparePlace, refusal } from './directory.ts'
+import { findPostmaster, isRunning, type Place, preparePlace, refusal } from './directory.ts'
 import { connection, type Settings } from './settings.ts'
 
 export type Embedded = {
@@ -118,7 +118,7 @@ async function leave(place: Place, keep: pg.Client): Promise<'stopped' | 'left r
     // A fast shutdown: whoever is connected is told to go, everything is written.
     process.kill(postmaster, 'SIGINT')
     const deadline = Date.now() + 30_000
-    while (findPostmaster(place) === postmaster && Date.now() < deadline) await sleep(10)
+    while (isRunning(postmaster) && Date.now() < deadline) await sleep(10)
     return 'stopped'
   } catch (error) {
     if (!isGone(error)) throw error

@@ -103,13 +103,14 @@ export function createApp(options: AppOptions): App {
       },
     },
   }
+  const csrf = createCsrf({ config, keyring })
   const pagesDeps: PagesDeps = {
     config,
     database,
     keyring,
     hasher,
     views,
-    csrf: createCsrf({ config, keyring }),
+    csrf,
     limits,
     signInLimits: createSignInLimits(limits),
     knownDevices: createKnownDevices({ config, keyring }),
@@ -167,6 +168,7 @@ export function createApp(options: AppOptions): App {
     engine: () => engine,
     pages,
     readForm: async (ctx) => Object.entries(await readForm(ctx)),
+    browserOf: (ctx) => ({ name: () => csrf.browser(ctx), names: () => csrf.browsers(ctx) }),
     async keepRefusal(ctx, out) {
       if (!isWorthKeeping(out.error)) return undefined
       const kept = await limits.allows('refusal-address', limitKeyAddress(ctx.state.address))

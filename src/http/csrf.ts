@@ -8,7 +8,7 @@
  */
 import type { Context, Middleware } from 'koa'
 import type { Config } from '../config.ts'
-import { equalBytes, type Keyring, randomToken } from '../crypto.ts'
+import { equalBytes, type Keyring, randomToken, sha256 } from '../crypto.ts'
 import { AppError } from '../errors.ts'
 import { cookiesNamed, hostCookieName, setCookie } from './cookies.ts'
 
@@ -24,6 +24,12 @@ export type Csrf = {
   token(ctx: Context): string
   /** Throws 403 `csrf_failed`. For POST routes, after `parseForm`. */
   require: Middleware
+  /**
+   * What a flow is bound to, by the same cookie, which no other host can plant: the browser's name, and every name that
+   * it has come with. It is a hash, so whoever reads it cannot be that browser.
+   */
+  browser(ctx: Context): string
+  browsers(ctx: Context): string[]
 }
 
 const purpose = 'csrf'
@@ -55,11 +61,15 @@ export function createCsrf(options: { config: Pick<Config, 'issuer'>; keyring: K
     )
   }
 
+  function secretFor(ctx: Context): string {
+    ctx.state.csrfSecret ??= secretsOf(ctx)[0] ?? newSecret(ctx)
+    return ctx.state.csrfSecret
+  }
+
   return {
-    token(ctx) {
-      ctx.state.csrfSecret ??= secretsOf(ctx)[0] ?? newSecret(ctx)
-      return keyring.mac(purpose, ctx.state.csrfSecret).toString('base64url')
-    },
+    token: (ctx) => keyring.mac(purpose, secretFor(ctx)).toString('base64url'),
+    browser: (ctx) => nameOf(secretFor(ctx)),
+    browsers: (ctx) => secretsOf(ctx).map(nameOf),
     require: async function requireCsrf(ctx, next) {
       if (!isOwnPage(ctx, issuer) || !matches(ctx, ctx.state.form?.csrf ?? '')) {
         throw new AppError('csrf_failed', 403)
@@ -67,6 +77,10 @@ export function createCsrf(options: { config: Pick<Config, 'issuer'>; keyring: K
       await next()
     },
   }
+}
+
+function nameOf(secret: string): string {
+  return sha256(secret).toString('base64url')
 }
 
 /** Absent headers leave the decision to the token: old browsers send neither. */

@@ -7,6 +7,7 @@ import { decodeJwt } from 'jose'
 import { type Adapter, Provider } from 'oidc-provider'
 import { type Keyring, sha256 } from '../crypto.ts'
 import { type Found, type Queryable, read, type StatementName } from '../sessions/reads.ts'
+import type { Progress } from './interactions.ts'
 import {
   artefactOf,
   isStoredModel,
@@ -55,7 +56,7 @@ function modelAdapter(storage: Storage, model: ModelName) {
       const unit = unitOfWork()
       const row = toRow(model, id, payload)
       if (model === 'Grant') row.session_uid = sessionOfRequest()
-      if (model === 'Interaction') row.progress = await languageOf(unit)
+      if (model === 'Interaction') row.progress = await beginningOf(unit)
       if (model === 'DeviceCode') keepUserCode(storage.keyring, id, payload, row)
       const key = `${model}:${id}`
       const wasThere = unit.known.has(key) && unit.writes.get(key)?.kind !== 'insert'
@@ -116,6 +117,7 @@ async function load(
       const { interaction } = await joinedRead(storage.pool, unit)
       if (!interaction || interaction.consumed_at !== null) return undefined
       if (!sha256(id).equals(interaction.id_hash as Buffer)) return undefined
+      if (!isOfThisBrowser(unit, interaction.progress as Progress)) return undefined
       return toPayload(model, interaction, id)
     }
     case 'Grant': {
@@ -157,9 +159,20 @@ async function load(
 }
 
 /** A language that was chosen on one page of a request stays for its next ones. */
-async function languageOf(unit: UnitOfWork): Promise<Payload> {
-  const { locale } = ((await unit.found)?.interaction?.progress ?? {}) as { locale?: string }
-  return locale ? { locale } : {}
+async function beginningOf(unit: UnitOfWork): Promise<Progress> {
+  const { locale } = ((await unit.found)?.interaction?.progress ?? {}) as Progress
+  return {
+    ...(locale ? { locale } : {}),
+    ...(unit.browser ? { browser: unit.browser.name() } : {}),
+  }
+}
+
+/**
+ * The flow's cookies hold its id, which anybody can make who has seen an address, and which a neighbour under the same
+ * domain can plant. Without this, whoever began a flow would be signed in by a person who was lured into finishing it.
+ */
+function isOfThisBrowser(unit: UnitOfWork, { browser }: Progress): boolean {
+  return browser === undefined || unit.browser?.names().includes(browser) === true
 }
 
 /** Reads a token with all it hangs on, and keeps the rows for what the engine asks next. */

@@ -19,6 +19,7 @@ export function cookieOptions(
     // Lax: a redirect from an app must bring the cookie, a POST from elsewhere must not.
     sameSite: 'lax' as const,
     secure: issuer.startsWith('https:'),
+    // The session's id is 256 random bits. A flow's stands in addresses: what binds it is the browser (adapter.ts).
     signed: false,
   }
   return { long: { ...shared, path: '/' }, short: shared }

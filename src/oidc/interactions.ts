@@ -1,7 +1,7 @@
 /**
- * The way of one authorization request through our pages. A flow belongs to the browser that began it: its id
- * stands in the path, and the same value must come in the cookie bound to that path. What a page has proven
- * is written here by one guarded statement, and the engine reads it when the browser comes back.
+ * The way of one authorization request through our pages. A flow belongs to the browser that began it: its id stands in
+ * the path, the same value must come in the cookie bound to that path, and the browser must be the one that is named in
+ * the row, since an id that stands in addresses is no secret. What a page has proven is written here by one guarded statement, and the engine reads it when the browser comes back.
  */
 import { sha256 } from '../crypto.ts'
 import type { Row } from '../sessions/artefacts.ts'
@@ -13,7 +13,12 @@ import type { Wanted } from './consent.ts'
 export type Parameters = Record<string, string | undefined> & { resource?: string | string[] }
 
 /** What this flow has done so far on our side; whose account it is follows from the registration alone. */
-export type Progress = { registrationId?: string; locale?: Locale }
+export type Progress = {
+  registrationId?: string
+  locale?: Locale
+  /** The browser that began the flow (unit-of-work.ts). */
+  browser?: string
+}
 
 export type Flow = {
   id: string
@@ -46,9 +51,14 @@ const restartHours = 24
 /** `cookie` is what came in the flow's cookie, `sessionId` in the session's. One statement. */
 export async function openFlow(
   db: Queryable,
-  presented: { flowId: string; cookie: string | undefined; sessionId: string | undefined },
+  presented: {
+    flowId: string
+    cookie: string | undefined
+    sessionId: string | undefined
+    browsers: string[]
+  },
 ): Promise<OpenedFlow> {
-  const { flowId, cookie, sessionId } = presented
+  const { flowId, cookie, sessionId, browsers } = presented
   const found = await read(db, 'request', [
     sessionId ? sha256(sessionId) : null,
     null,
@@ -64,7 +74,10 @@ export async function openFlow(
   })
   if (row.consumed_at !== null) return lost('already-done')
   if ((row.expires_at as Date).getTime() <= Date.now()) return lost('expired')
-  if (cookie !== flowId) return lost('lost-cookie')
+  const { browser } = row.progress as Progress
+  if (cookie !== flowId || (browser !== undefined && !browsers.includes(browser))) {
+    return lost('lost-cookie')
+  }
   const session = found.session
   // The browser changed hands since the flow began: what is on the page is another person's.
   if (row.session_account_id !== null && row.session_account_id !== session?.account_id) {

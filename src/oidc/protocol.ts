@@ -16,7 +16,13 @@ import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { withoutForeignResources } from './resources.ts'
 import { settledId } from './session-adapter.ts'
-import { createUnitOfWork, flushUnitOfWork, type Lost, runInUnitOfWork } from './unit-of-work.ts'
+import {
+  type Browser,
+  createUnitOfWork,
+  flushUnitOfWork,
+  type Lost,
+  runInUnitOfWork,
+} from './unit-of-work.ts'
 
 /** One engine with its keys; replaced as a whole when keys change. */
 export type Engine = {
@@ -39,6 +45,7 @@ export type ProtocolOptions = {
   onLostRace(ctx: KoaContextWithOIDC, grantId: string): Promise<void>
   /** The fields of a urlencoded body, with the limits of our forms. */
   readForm(ctx: Context): Promise<[string, string][]>
+  browserOf(ctx: Context): Browser
 }
 
 const discoveryPaths = new Set([
@@ -102,7 +109,8 @@ export function createProtocol(options: ProtocolOptions): Middleware {
 
   async function inUnitOfWork(ctx: Context, next: Next): Promise<void> {
     const engine = options.engine()
-    const unit = createUnitOfWork(ctx.path.slice('/oauth2/'.length), presented(ctx))
+    const endpoint = ctx.path.slice('/oauth2/'.length)
+    const unit = createUnitOfWork(endpoint, presented(ctx), options.browserOf(ctx))
     await runInUnitOfWork(unit, async () => {
       await dispatch(engine.provider, ctx, next)
       const oidcCtx = ctx as unknown as KoaContextWithOIDC

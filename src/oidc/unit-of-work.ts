@@ -15,6 +15,8 @@ export type Lost = Extract<Write, { kind: 'spend' }>['from']
 export type UnitOfWork = {
   /** What the request presented, known before the engine asks; each a key of the joined read. */
   presented: { sessionId?: string; clientId?: string; interactionId?: string }
+  /** The browser that asks; absent where none is known. */
+  browser?: Browser
   /** `token` and so on: the last part of the path. */
   endpoint: string
   /** The rows of the one joined read, whichever came first. */
@@ -27,6 +29,14 @@ export type UnitOfWork = {
   /** What the token in hand was given for. */
   boundTo?: { clientId: string; grantId: string; accountId: string }
   retriedRefresh?: boolean
+}
+
+/** A flow is bound to the browser that began it by more than its id, which stands in addresses (http/csrf.ts). */
+export type Browser = {
+  /** Sets the cookie where there is none, so it is asked when a flow begins and not before. */
+  name(): string
+  /** Every name that the browser has come with. */
+  names(): string[]
 }
 
 /** The session as this request found it. */
@@ -57,8 +67,15 @@ export function unitOfWork(): UnitOfWork {
 export function createUnitOfWork(
   endpoint: string,
   presented: UnitOfWork['presented'] = {},
+  browser?: Browser,
 ): UnitOfWork {
-  return { presented, endpoint, known: new Map(), writes: new Map() }
+  return {
+    presented,
+    endpoint,
+    ...(browser ? { browser } : {}),
+    known: new Map(),
+    writes: new Map(),
+  }
 }
 
 export function runInUnitOfWork<T>(unit: UnitOfWork, work: () => Promise<T>): Promise<T> {

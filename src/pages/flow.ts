@@ -49,6 +49,7 @@ export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middlewar
         flowId,
         cookie: ctx.cookies.get(names.interaction, { signed: false }),
         sessionId: ctx.cookies.get(names.session, { signed: false }),
+        browsers: deps.csrf.browsers(ctx),
       })
     const opened = await open()
     if (!opened.ok) return drawLost(ctx, deps, opened)

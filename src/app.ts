@@ -182,7 +182,8 @@ export function createApp(options: AppOptions): App {
   for (const middleware of frontDoor({ config: door, views, logger, health, metrics }))
     koa.use(middleware)
   koa.use(async (ctx, next) => {
-    if (ctx.path === '/oauth2/authorize') {
+    // By POST each of them keeps a row, without asking who it is.
+    if (ctx.path === '/oauth2/authorize' || ctx.path === '/oauth2/logout') {
       await limits.consume('authorize-address', limitKeyAddress(ctx.state.address))
     }
     await next()

@@ -26,12 +26,18 @@ export type AddressDifference = {
 }
 
 const longest = 500
+/** No registered address is longer; of what anybody sends no more is looked at. */
+const longestRead = 2000
+/** Edits are counted from the first difference on, over so many characters: the work grows with their square. */
+const longestEdited = 100
 
-/** `received` as it came; `registered` may be empty. */
-export function explainAddress(received: string, registered: string[]): AddressDifference {
+/** `whole` as it came; `registered` may be empty. */
+export function explainAddress(whole: string, registered: string[]): AddressDifference {
+  const received = whole.slice(0, longestRead)
   const shown = masked(received)
   const [best] = registered
-    .map((uri) => ({ uri, at: commonStart(received, uri), distance: distance(received, uri) }))
+    .map((uri) => ({ uri, at: commonStart(received, uri) }))
+    .map(({ uri, at }) => ({ uri, at, distance: distance(received.slice(at), uri.slice(at)) }))
     .sort((a, b) => a.distance - b.distance || b.at - a.at)
   if (!best) return { received: shown, part: 'missing' }
   return {
@@ -57,8 +63,15 @@ function partOf(received: string, registered: string): AddressDifference['part']
 }
 
 function pathPart(a: string, b: string): AddressDifference['part'] {
-  if (a.replace(/\/+$/, '') === b.replace(/\/+$/, '')) return 'slash'
+  if (withoutSlashes(a) === withoutSlashes(b)) return 'slash'
   return a.toLowerCase() === b.toLowerCase() ? 'case' : 'path'
+}
+
+/** Not by an expression: on a long run of slashes inside, it would begin anew at each. */
+function withoutSlashes(path: string): string {
+  let end = path.length
+  while (path[end - 1] === '/') end--
+  return path.slice(0, end)
 }
 
 function commonStart(a: string, b: string): number {
@@ -67,10 +80,10 @@ function commonStart(a: string, b: string): number {
   return at
 }
 
-/** Edits that lead from one to the other (Levenshtein), over what is shown at most. */
+/** Edits that lead from one to the other (Levenshtein). */
 function distance(a: string, b: string): number {
-  const from = a.slice(0, longest)
-  const to = b.slice(0, longest)
+  const from = a.slice(0, longestEdited)
+  const to = b.slice(0, longestEdited)
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
   for (let i = 1; i <= from.length; i++) {
     const next = [i]

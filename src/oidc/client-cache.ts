@@ -39,13 +39,15 @@ export function createClientCache(db: Db, builtIn: StoredClient[] = []): ClientC
   }
 
   return {
-    client: async (id) =>
-      own.get(id) ??
-      remember(clients, id, async () => {
-        if (!/^[A-Za-z0-9_-]{1,128}$/.test(id)) return undefined
+    async client(id) {
+      const known = own.get(id)
+      // What cannot be an id is not remembered: a flood of long ones would fill the memory.
+      if (known || !/^[A-Za-z0-9_-]{1,128}$/.test(id)) return known
+      return remember(clients, id, async () => {
         const client = await findStoredClient(db, id)
         return client?.disabledAt ? undefined : client
-      }),
+      })
+    },
     api: (identifier) => remember(apis, identifier, () => findApi(db, identifier)),
     forget() {
       clients.clear()

@@ -90,7 +90,6 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     },
     allowOmittingSingleRegisteredRedirectUri: false,
     acceptQueryParamAccessTokens: false,
-    // Ids are 256 random bits already: a signature would add nothing but its cost.
     cookies: { names: cookieNames(config.issuer), ...cookieOptions(config.issuer) },
     // FAPI 2.0 §5.3.2.1 asks for ten.
     clockTolerance: 10,

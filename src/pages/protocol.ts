@@ -4,6 +4,7 @@
  */
 import type { Context } from 'koa'
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
+import { limitKeyAddress } from '../http/client-address.ts'
 import { findRestart } from '../oidc/interactions.ts'
 import { type EndedSession, type ProtocolPages, signedOutPath } from '../oidc/protocol-pages.ts'
 import { keepRefusal, parameterOf } from '../oidc/refusals.ts'
@@ -31,12 +32,7 @@ export function protocolPages(deps: PagesDeps): ProtocolPages {
       ctx.body = { error: out.error }
       return
     }
-    const reference = await keepRefusal(
-      { db: deps.database.db, clients: deps.clients },
-      ctx,
-      out,
-      error,
-    )
+    const reference = await referenceOf(ctx, out, error)
     const clientId = parameterOf(ctx, 'client_id')
     const client = clientId && (await deps.clients.client(clientId))
     draw(
@@ -51,6 +47,18 @@ export function protocolPages(deps: PagesDeps): ProtocolPages {
       },
       ctx.status >= 400 ? ctx.status : 400,
     )
+  }
+
+  /** What is not kept any more, because there was so much of it, is found in the log by the request's id. */
+  async function referenceOf(
+    ctx: KoaContextWithOIDC,
+    out: ErrorOut,
+    error: Error,
+  ): Promise<string> {
+    const { address, requestId } = ctx.state
+    const kept = await deps.limits.allows('refusal-address', limitKeyAddress(address))
+    if (!kept) return requestId
+    return keepRefusal({ db: deps.database.db, clients: deps.clients }, ctx, out, error)
   }
 
   async function drawRestart(

@@ -201,6 +201,7 @@ export function placeInFlow(
     async finish(accountId) {
       const account = await findAccount(deps.database.db, accountId)
       if (!account) throw new AppError('account_not_found', 404)
+      if (account.status !== 'active') throw new AppError('account_disabled', 403)
       await finish(account)
     },
   }

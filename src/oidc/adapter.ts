@@ -133,7 +133,8 @@ async function load(
       const redeeming = unit.endpoint === 'token'
       const found = await tokenRead(storage, unit, redeeming ? 'refresh' : 'token', id)
       const row = redeeming ? found.token : found.refreshToken
-      return row && found.grant && hideRetry(unit, found, toPayload(model, row, id))
+      const payload = row && found.grant && toPayload(model, row, id)
+      return payload && hideRetry(storage.keyring, unit, found, payload)
     }
     case 'AccessToken': {
       const found = await tokenRead(storage, unit, 'token', id)

@@ -7,19 +7,34 @@ import type { Provider } from 'oidc-provider'
 import { type Keyring, sha256 } from '../crypto.ts'
 import type { Found } from '../sessions/reads.ts'
 import type { Payload } from './records.ts'
-import type { UnitOfWork } from './unit-of-work.ts'
+import { type UnitOfWork, unitOfWork } from './unit-of-work.ts'
 
-/** The value of the one token that follows `id`. */
-function successorOf(keyring: Keyring, id: string): string {
-  return keyring.mac('refresh-successor', id).toString('base64url')
+const purpose = 'refresh-successor'
+
+/**
+ * Within the window the engine is not told that the token was consumed; the client check is the engine's. The
+ * successor may have been made with a key that another process, or this one before a change, has as its newest.
+ */
+export function hideRetry(
+  keyring: Keyring,
+  unit: UnitOfWork,
+  found: Found,
+  payload: Payload,
+): Payload {
+  if (payload.consumed === undefined || !found.mayRetry) return payload
+  const hash = found.token?.successor_hash as Buffer
+  unit.successor = keyring
+    .macs(purpose, payload.jti as string)
+    .map((mac) => mac.toString('base64url'))
+    .find((value) => sha256(value).equals(hash))
+  if (!unit.successor) return payload
+  const { consumed: _, ...unspent } = payload
+  return unspent
 }
 
-/** Within the window the engine is not told that the token was consumed; the client check is the engine's. */
-export function hideRetry(unit: UnitOfWork, found: Found, payload: Payload): Payload {
-  if (payload.consumed === undefined || !found.mayRetry) return payload
-  const { consumed: _, ...unspent } = payload
-  unit.retriedRefresh = true
-  return unspent
+/** The value of the one token that follows `id`. */
+function successorOf(keyring: Keyring, unit: UnitOfWork, id: string): string {
+  return unit.successor ?? keyring.mac(purpose, id).toString('base64url')
 }
 
 export async function consumeRefreshToken(
@@ -31,7 +46,7 @@ export async function consumeRefreshToken(
     kind: 'spend',
     from: 'refresh_tokens',
     idHash: sha256(id),
-    successorHash: sha256(successorOf(keyring, id)),
+    successorHash: sha256(successorOf(keyring, unit, id)),
   })
 }
 
@@ -47,6 +62,6 @@ export function deriveSuccessors(
   const random = prototype.generateTokenId
   prototype.generateTokenId = function generateTokenId() {
     const parent = engine.ctx?.oidc.entities.RotatedRefreshToken as { jti: string } | undefined
-    return parent ? successorOf(keyring, parent.jti) : random.call(this)
+    return parent ? successorOf(keyring, unitOfWork(), parent.jti) : random.call(this)
   }
 }

@@ -28,7 +28,8 @@ export type UnitOfWork = {
   session?: LoadedSession
   /** What the token in hand was given for. */
   boundTo?: { clientId: string; grantId: string; accountId: string }
-  retriedRefresh?: boolean
+  /** The refresh in hand is a repetition: what followed it then follows it now. */
+  successor?: string | undefined
 }
 
 /** A flow is bound to the browser that began it by more than its id, which stands in addresses (http/csrf.ts). */

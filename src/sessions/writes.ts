@@ -95,7 +95,8 @@ function spend(write: Extract<Write, { kind: 'spend' }>, bind: Bind): string {
   const successor = bind(write.successorHash, 'bytea')
   return `update refresh_tokens set consumed_at = coalesce(consumed_at, now()), successor_hash = ${successor}
     where id_hash = ${id} and (consumed_at is null
-      or consumed_at > now() - interval '${refreshRetrySeconds} seconds' and not exists (
+      or successor_hash = ${successor}
+      and consumed_at > now() - interval '${refreshRetrySeconds} seconds' and not exists (
         select from refresh_tokens used where used.id_hash = ${successor} and used.consumed_at is not null))
     returning 1`
 }

@@ -1,10 +1,10 @@
 /** Refresh tokens rotate; a repeated refresh is forgiven for half a minute, any other replay ends the family. */
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { sha256 } from '../../src/crypto.ts'
+import { randomToken, sha256 } from '../../src/crypto.ts'
 import { auditOf } from '../support/audit.ts'
 import { authorize, createBrowser, createPerson } from '../support/person.ts'
-import { createApp } from '../support/relying-party.ts'
+import { createApp, playApp } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
 const server = await startTestServer()
@@ -39,6 +39,32 @@ test('a refresh whose answer was lost may be repeated while its successor is unu
     expect((await app.userinfo(body.access_token)).status).toBe(200)
   }
   expect((await app.refresh(answers[0]?.body.refresh_token)).status).toBe(200)
+})
+
+test('a refresh may be repeated at a node that has a newer SECRET_KEY, and gets the same successor', async () => {
+  const { app, first } = await family()
+  const { config, database } = server
+  const second = (await app.refresh(first.refresh_token)).body
+  const node = await startTestServer({
+    database,
+    dataDir: config.dataDir,
+    env: {
+      ISSUER: config.issuer,
+      SECRET_KEY: [randomToken(), ...config.secretKeys].join(','),
+      TRUSTED_PROXIES: '127.0.0.1,::1',
+    },
+  })
+  const { id, secret, redirectUri } = app
+  const there = playApp({
+    origin: `http://127.0.0.1:${node.config.port}`,
+    method: 'client_secret_basic',
+    ...{ id, secret, redirectUri },
+  })
+  const { host } = new URL(config.issuer)
+  const repeated = await there.refresh(first.refresh_token, {}, { 'x-forwarded-host': host })
+  expect(repeated.body.refresh_token).toBe(second.refresh_token)
+  expect((await app.refresh(second.refresh_token)).status).toBe(200)
+  await node.close()
 })
 
 test('TK-03: a replay after the successor was used ends the family and is audited', async () => {

@@ -1,6 +1,7 @@
 /** What discovery promises, beyond the engine's own words: nothing that would not work, and all that does. */
 import type { Config } from '../config.ts'
 import { certificateEndpoints, takesCertificates } from './mutual-tls.ts'
+import { createPrompts } from './prompts.ts'
 
 type Metadata = Record<string, unknown>
 
@@ -18,6 +19,7 @@ export function advertise(
   const methods = metadata.token_endpoint_auth_methods_supported as string[]
   const whole: Metadata = {
     ...metadata,
+    prompt_values_supported: promptValues(),
     // Nobody asks about tokens without saying who they are (RFC 7662 §2.1).
     introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
     revocation_endpoint_auth_methods_supported: methods,
@@ -27,6 +29,15 @@ export function advertise(
       metadata.token_endpoint_auth_signing_alg_values_supported,
   }
   return takesCertificates(config) ? withAliases(whole, config) : withoutCertificates(whole)
+}
+
+function promptValues(): string[] {
+  return [
+    'none',
+    ...createPrompts()
+      .filter(({ requestable }) => requestable)
+      .map(({ name }) => name),
+  ]
 }
 
 function withAliases(metadata: Metadata, { mtlsOrigin }: Pick<Config, 'mtlsOrigin'>): Metadata {

@@ -1,7 +1,7 @@
 /** The ways people really go: two tabs, back and forth, twice on the button, too late, on another device. No dead ends. */
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { picture, useBrowser } from '../support/browser.ts'
+import { picture, stopClock, useBrowser } from '../support/browser.ts'
 import { createPerson, type Person } from '../support/person.ts'
 import { startTestServer } from '../support/server.ts'
 import { type BrowserApp, startApp } from './app.ts'
@@ -294,7 +294,7 @@ test('with scripts the first tab goes on by itself, in its own time or when it i
     [page, 'by_itself'],
     [tab, 'looked_at'],
   ] as const) {
-    await at.clock.install()
+    await stopClock(at)
     await at.goto(`${stranger.origin}/sign-in`)
     await at.click('#register')
     await register(at, username)

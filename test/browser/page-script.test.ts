@@ -2,7 +2,7 @@
 import { text } from 'node:stream/consumers'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { useBrowser } from '../support/browser.ts'
+import { stopClock, useBrowser } from '../support/browser.ts'
 import { serveExamples } from './examples-server.ts'
 
 const server = await serveExamples()
@@ -45,7 +45,7 @@ test('a password can be shown and hidden, and leaves as a password', async () =>
 
 test('the countdown to the next mail runs silently, then opens the button and says so', async () => {
   const page = await browser.open()
-  await page.clock.install()
+  await stopClock(page)
   await page.goto(server.url('verify-email', 'resent'))
   const line = page.locator('[data-countdown]')
   expect(await page.isDisabled('#resend')).toBe(true)
@@ -89,7 +89,7 @@ test('a form leaves once, however often its button is pressed, and is free again
 test('when no answer comes for ten seconds the form may be sent again', async () => {
   const page = await browser.open()
   const forms = receiveForms({ staying: true })
-  await page.clock.install()
+  await stopClock(page)
   await page.goto(server.url('sign-in', 'fresh'))
   await pressThrice(page)
   await expect.poll(() => forms.length).toBe(1)
@@ -138,7 +138,7 @@ test('the button that was pressed is the one that counts', async () => {
 
 test('a reference is copied by its button, which says so for a moment', async () => {
   const page = await browser.open({ permissions: ['clipboard-read', 'clipboard-write'] })
-  await page.clock.install()
+  await stopClock(page)
   await page.goto(server.url('error', 'redirect'))
   const button = page.locator('.reference button')
   await button.click()

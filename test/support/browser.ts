@@ -80,6 +80,12 @@ async function listen(page: Page, tell: (trouble: string) => void): Promise<void
   await protocol.send('Audits.enable')
 }
 
+/** From now on the time of this window, in every page that it shows, passes only by `page.clock.runFor(ms)`. */
+export async function stopClock(page: Page): Promise<void> {
+  await page.clock.install({ time: 0 })
+  await page.clock.pauseAt(1000)
+}
+
 /** Keeps a picture of the whole page when somebody wants to look at them. */
 export async function picture(page: Page, name: string): Promise<void> {
   const directory = process.env.SCREENSHOTS

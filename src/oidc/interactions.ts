@@ -83,6 +83,8 @@ export async function openFlow(
   if (row.session_account_id !== null && row.session_account_id !== session?.account_id) {
     return lost('expired')
   }
+  // Somebody else has signed in on this flow meanwhile: they are asked on a page of their own.
+  if (row.prompt === 'consent' && found.account?.id !== session?.account_id) return lost('expired')
   return { ok: true, flow: toFlow(flowId, row, found.account, found.consent, session) }
 }
 

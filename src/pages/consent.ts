@@ -1,7 +1,7 @@
 /** What an app will see, in words and with the person's own values, and their yes or no. */
 import type { Context } from 'koa'
 import { record } from '../audit/audit.ts'
-import { standardScopes } from '../oidc/claims.ts'
+import { claimsByScope, standardScopes } from '../oidc/claims.ts'
 import type { Wanted } from '../oidc/consent.ts'
 import { type Flow, finishConsent, finishWithError } from '../oidc/interactions.ts'
 import type { ConsentItem } from '../views/page-data.ts'
@@ -63,18 +63,20 @@ export function consentPages(deps: PagesDeps) {
     const items: ConsentItem[] = []
     const wants = (scope: string, ...claims: string[]) =>
       wanted.scopes.includes(scope) || claims.some((claim) => wanted.claims.includes(claim))
-    if (wants('profile', 'name', 'given_name', 'family_name', 'preferred_username', 'picture')) {
+    if (wants('profile', ...claimsByScope.profile)) {
       const username = String(account?.username)
       const name = String(account?.name)
       items.push({ kind: 'profile', username, name: name === username ? undefined : name })
     }
-    if (wants('email', 'email', 'email_verified')) {
+    if (wants('email', ...claimsByScope.email)) {
       items.push({ kind: 'email', email: String(account?.email), verified: true })
     }
-    if (wants('groups', 'groups')) {
+    if (wants('groups', ...claimsByScope.groups)) {
       items.push({ kind: 'groups', groups: (account?.roles as string[] | undefined) ?? [] })
     }
     for (const [identifier, scopes] of Object.entries(wanted.resources)) {
+      // An API that nothing was asked of gets nothing.
+      if (scopes.length === 0) continue
       const api = await deps.clients.api(identifier)
       items.push({
         kind: 'api',

@@ -89,6 +89,30 @@ test('OI-10: a page of the first person\u2019s flow is of no use to the second',
   expect(again.body).toContain(bob.username)
 })
 
+test('OI-10: a consent page of the first person is nothing to press once the second has signed in there', async () => {
+  const [alice, bob] = [await createPerson(server), await createPerson(server)]
+  const visitor = createBrowser(server)
+  const wanting = await createApp(server)
+  await authorize(visitor, second, alice)
+  const consent = await visitor.get(wanting.begin().url)
+  const selection = await visitor.follow(consent, 'switch')
+  const signIn = await visitor.press(selection, 'switch')
+  // He has given his password; the way back to the engine is still under way.
+  const fields = { identifier: bob.username, password }
+  const resume = await stepwise(visitor).press(signIn, 'continue', fields)
+  const stale = await visitor.press(consent, 'continue')
+  expect(stale.url).not.toContain('code=')
+  const own = await visitor.get(resume.url)
+  expect(isConsent(own)).toBe(true)
+  expect(own.body).toContain(bob.username)
+  const rows = await db
+    .selectFrom('consents')
+    .select('accountId')
+    .where('clientId', '=', wanting.id)
+    .execute()
+  expect(rows).toEqual([])
+})
+
 test('OI-10: two tabs become two people, one after the other; each answer is of who typed there', async () => {
   const [alice, bob] = [await createPerson(server), await createPerson(server)]
   const visitor = createBrowser(server)

@@ -83,6 +83,14 @@ test('consent names the API and what may be done there', async () => {
   expect(page.body).not.toContain('>read<')
 })
 
+test('consent does not speak of an API that nothing is asked of', async () => {
+  const asking = await createApp(server, { apis: [api] })
+  await authorize(visitor, app, person)
+  const page = await visitor.get(asking.begin({ resource: api, scope: 'openid' }).url)
+  expect(isConsent(page)).toBe(true)
+  expect(page.body).not.toContain(`>${api}<`)
+})
+
 test('OA-17: an API that does not exist, or is not the app\u2019s, is an invalid target', async () => {
   await authorize(visitor, app, person)
   for (const resource of ['https://nowhere.example.com', other, `${api}/`, 'not-a-uri']) {

@@ -42,3 +42,26 @@ export function applySettings(
   }
   return next as ClientMetadata
 }
+
+const subjects = ['tlsSubjectDn', 'tlsSanDns', 'tlsSanUri', 'tlsSanIp', 'tlsSanEmail'] as const
+
+type Change = ProtocolSettings & {
+  authMethod?: string | undefined
+  certificateAuthorities?: string | null | undefined
+}
+
+/** What a change makes meaningless goes with it; what is named as well stays, and is judged. */
+export function withoutLeftovers<T extends Change>(change: T): T {
+  const { authMethod, subjectType } = change
+  const gone: { -readonly [Name in keyof Change]: null } = {}
+  const named = subjects.some((name) => change[name] !== undefined)
+  if ((authMethod !== undefined && authMethod !== 'tls_client_auth') || named) {
+    for (const name of subjects) gone[name] = null
+  }
+  if (authMethod !== undefined && authMethod !== 'tls_client_auth')
+    gone.certificateAuthorities = null
+  if (authMethod !== undefined && authMethod !== 'private_key_jwt') gone.authAlg = null
+  if (subjectType === null || subjectType === 'public') gone.sectorIdentifierUri = null
+  const said = Object.entries(change).filter(([, value]) => value !== undefined)
+  return { ...change, ...gone, ...Object.fromEntries(said) }
+}

@@ -14,7 +14,7 @@ import { type ClientMetadata, checkMetadata, usesSecret } from './metadata.ts'
 import { changedPolicy, type PolicyChange } from './policy.ts'
 import { findPreset, presetUris } from './presets.ts'
 import { withProfile } from './profiles.ts'
-import { applySettings, type ProtocolSettings } from './protocol-settings.ts'
+import { applySettings, type ProtocolSettings, withoutLeftovers } from './protocol-settings.ts'
 import { splitScope } from './scopes.ts'
 
 /** Lists replace; `add…` and `remove…` change one entry. Null removes, and of a policy restores what holds for all. */
@@ -57,7 +57,7 @@ export function updateClient(
     const { rows } = await sql`select 1 from clients where id = ${id} for update`.execute(trx)
     if (rows.length === 0) return undefined
     const before = await getClient(trx, id)
-    const change = withProfile(given, before.metadata)
+    const change = withoutLeftovers(withProfile(given, before.metadata))
     const { problems: unresolved, ...access } = await changedAccess(trx, before, change)
     const metadata = changedMetadata(before, change, access.standard)
     const policy = changedPolicy(before, change)

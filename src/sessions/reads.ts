@@ -4,6 +4,7 @@
  */
 import type pg from 'pg'
 import { type ArtefactName, artefacts, type Row } from './artefacts.ts'
+import { type JoinedRows, joinRows, type Part } from './joined-rows.ts'
 
 /** The pool, or one client of it. */
 export type Queryable = Pick<pg.Pool, 'query'>
@@ -14,49 +15,65 @@ export const previousIdSeconds = 60
 /** How long a refresh may be repeated and gets the same successor, for the client whose answer was lost. */
 export const refreshRetrySeconds = 30
 
-const accountColumns = [
-  'id',
-  'username',
-  'status',
-  'email',
-  'email_canonical',
-  'email_verified_at',
-  'name',
-  'given_name',
-  'family_name',
-  'picture_url',
-  'locale',
-  'zoneinfo',
-  'updated_at',
-]
+const account: Part = {
+  key: 'id',
+  columns: {
+    id: 'uuid',
+    username: 'text',
+    status: 'text',
+    email: 'text',
+    email_canonical: 'text',
+    email_verified_at: 'timestamptz',
+    name: 'text',
+    given_name: 'text',
+    family_name: 'text',
+    picture_url: 'text',
+    locale: 'text',
+    zoneinfo: 'text',
+    updated_at: 'timestamptz',
+    roles: 'text[]',
+  },
+  computed: {
+    roles:
+      'array(select ar.role from account_roles ar where ar.account_id = a.id order by ar.role)',
+  },
+}
 
-const consentColumns = ['account_id', 'client_id', 'scopes', 'claims', 'resources']
+const consent: Part = {
+  key: 'client_id',
+  columns: {
+    account_id: 'uuid',
+    client_id: 'text',
+    scopes: 'text[]',
+    claims: 'text[]',
+    resources: 'jsonb',
+  },
+}
 
-type Alias = 's' | 'i' | 'g' | 'a' | 'c' | 't' | 'r' | 'k'
-
-const select = (alias: Alias, columns: readonly string[]): string =>
-  columns.map((column) => `${alias}.${column} as ${alias}_${column}`).join(', ')
-const selectArtefact = (alias: Alias, name: ArtefactName): string =>
-  select(alias, Object.keys(artefacts[name].columns))
-
-const account = `${select('a', accountColumns)},
-  array(select ar.role from account_roles ar where ar.account_id = a.id order by ar.role) as a_roles`
-const consent = select('c', consentColumns)
-const grant = selectArtefact('g', 'grants')
-const session = selectArtefact('s', 'sessions')
+const { sessions: session, grants: grant, interactions: interaction } = artefacts
 
 /** A grant that has ended is as good as none: what hangs on it is dead. */
 const liveGrant = 'g.expires_at > now()'
 const liveSession = 's.expires_at > now()'
 
-function byId(name: ArtefactName): string {
-  return `select ${selectArtefact('t', name)} from ${name} t where t.id_hash = $1`
+type Alias = 's' | 'i' | 'g' | 'a' | 'c' | 't' | 'r' | 'k'
+type Statement = { rows: JoinedRows<Alias>; text: string }
+
+/** `from` and what follows; `more` are columns beside the joined rows. */
+function statement(parts: Partial<Record<Alias, Part>>, from: string, more = ''): Statement {
+  const rows = joinRows(parts as Record<Alias, Part>)
+  return { rows, text: `select ${rows.select} as rows${more} ${from}` }
+}
+
+function byId(name: ArtefactName): Statement {
+  return statement({ t: artefacts[name] }, `from ${name} t where t.id_hash = $1`)
 }
 
 const statements = {
   /** $1 session id hash, $2 client id, $3 interaction id hash; any may be null. */
-  request: `select ${session}, ${selectArtefact('i', 'interactions')}, ${account}, ${consent}, ${grant}
-    from (values (1)) as one
+  request: statement(
+    { s: session, i: interaction, a: account, c: consent, g: grant },
+    `from (values (1)) as one
     left join sessions s on ${liveSession} and (s.id_hash = $1 or (s.previous_id_hash = $1
       and s.rotated_at > now() - interval '${previousIdSeconds} seconds'))
     left join interactions i on i.id_hash = $3
@@ -64,52 +81,72 @@ const statements = {
     left join consents c on c.account_id = a.id and c.client_id = coalesce(i.client_id, $2)
     left join grants g on ${liveGrant}
       and g.id = s.authorizations -> coalesce(i.client_id, $2) ->> 'grantId'`,
+  ),
 
-  code: `select ${selectArtefact('t', 'authorization_codes')}, ${grant}, ${account}, ${session}
-    from authorization_codes t
+  code: statement(
+    { t: artefacts.authorization_codes, g: grant, a: account, s: session },
+    `from authorization_codes t
     left join grants g on g.id = t.grant_id and ${liveGrant}
     left join accounts a on a.id = t.account_id
     left join sessions s on s.uid = t.session_uid and ${liveSession}
     where t.id_hash = $1`,
+  ),
 
-  refresh: `select ${selectArtefact('t', 'refresh_tokens')}, ${grant}, ${account}, ${session},
-      t.consumed_at > now() - interval '${refreshRetrySeconds} seconds' and exists (
+  refresh: statement(
+    { t: artefacts.refresh_tokens, g: grant, a: account, s: session },
+    `from refresh_tokens t
+    left join grants g on g.id = t.grant_id and ${liveGrant}
+    left join accounts a on a.id = t.account_id
+    left join sessions s on s.uid = t.session_uid and ${liveSession}
+    where t.id_hash = $1`,
+    `, t.consumed_at > now() - interval '${refreshRetrySeconds} seconds' and exists (
         select from refresh_tokens successor
         where successor.id_hash = t.successor_hash and successor.consumed_at is null
-      ) as may_retry
-    from refresh_tokens t
-    left join grants g on g.id = t.grant_id and ${liveGrant}
-    left join accounts a on a.id = t.account_id
-    left join sessions s on s.uid = t.session_uid and ${liveSession}
-    where t.id_hash = $1`,
+      ) as may_retry`,
+  ),
 
   /** Whatever kind of opaque token it is: the look-ups of an introspection become one. */
-  token: `select ${selectArtefact('t', 'access_tokens')}, ${selectArtefact('r', 'refresh_tokens')},
-      ${selectArtefact('k', 'client_credentials')}, ${grant}, ${account}, ${session}
-    from (values (1)) as one
+  token: statement(
+    {
+      t: artefacts.access_tokens,
+      r: artefacts.refresh_tokens,
+      k: artefacts.client_credentials,
+      g: grant,
+      a: account,
+      s: session,
+    },
+    `from (values (1)) as one
     left join access_tokens t on t.id_hash = $1
     left join refresh_tokens r on r.id_hash = $1
     left join client_credentials k on k.id_hash = $1
     left join grants g on g.id = coalesce(t.grant_id, r.grant_id) and ${liveGrant}
     left join accounts a on a.id = coalesce(t.account_id, r.account_id)
     left join sessions s on s.uid = coalesce(t.session_uid, r.session_uid) and ${liveSession}`,
+  ),
 
   /** $1 grant id: what a structured token leans on. */
-  grant: `select ${grant}, ${account}
-    from grants g join accounts a on a.id = g.account_id where g.id = $1 and ${liveGrant}`,
+  grant: statement(
+    { g: grant, a: account },
+    `from grants g join accounts a on a.id = g.account_id where g.id = $1 and ${liveGrant}`,
+  ),
 
-  account: `select ${account} from accounts a where a.id = $1`,
+  account: statement({ a: account }, 'from accounts a where a.id = $1'),
 
-  session: `select ${session}, ${account} from sessions s left join accounts a on a.id = s.account_id
-    where s.uid = $1 and ${liveSession}`,
+  session: statement(
+    { s: session, a: account },
+    `from sessions s left join accounts a on a.id = s.account_id where s.uid = $1 and ${liveSession}`,
+  ),
 
   /** $1 user code hash. */
-  deviceCode: `select ${selectArtefact('t', 'device_codes')} from device_codes t where t.user_code_hash = $1`,
+  deviceCode: statement(
+    { t: artefacts.device_codes },
+    'from device_codes t where t.user_code_hash = $1',
+  ),
   by_id_device_codes: byId('device_codes'),
   by_id_backchannel_authentication_requests: byId('backchannel_authentication_requests'),
   by_id_pushed_authorization_requests: byId('pushed_authorization_requests'),
   by_id_registration_access_tokens: byId('registration_access_tokens'),
-} as const
+} satisfies Record<string, Statement>
 
 export type StatementName = keyof typeof statements
 
@@ -133,10 +170,11 @@ export async function read(
   name: StatementName,
   values: (Buffer | string | null)[],
 ): Promise<Found> {
-  const { rows } = await db.query<Row>({ name: `read_${name}`, text: statements[name], values })
+  const { rows: joined, text } = statements[name]
+  const { rows } = await db.query<Packed>({ name: `read_${name}`, text, values })
   const row = rows[0]
   if (!row) return {}
-  const { a, s, i, g, c, t, r, k } = split(row)
+  const { a, s, i, g, c, t, r, k } = joined.unpack(row.rows)
   const active = a?.status === 'active'
   const found: Found = {}
   // Whoever may not be here has no session, no way to finish signing in and no grant.
@@ -152,30 +190,4 @@ export async function read(
   return found
 }
 
-const keys: Record<Alias, string> = {
-  s: 'uid',
-  i: 'id_hash',
-  g: 'id',
-  a: 'id',
-  c: 'client_id',
-  t: 'id_hash',
-  r: 'id_hash',
-  k: 'id_hash',
-}
-
-/** Takes a joined row apart by alias; an alias whose key is null matched nothing. */
-function split(row: Row): Partial<Record<Alias, Row>> {
-  const parts: Partial<Record<Alias, Row>> = {}
-  for (const [name, value] of Object.entries(row)) {
-    if (name.charAt(1) !== '_') continue
-    const alias = name.charAt(0) as Alias
-    if (row[`${alias}_${keys[alias]}`] == null) continue
-    let part = parts[alias]
-    if (!part) {
-      part = {}
-      parts[alias] = part
-    }
-    part[name.slice(2)] = value
-  }
-  return parts
-}
+type Packed = { rows: Record<Alias, unknown[] | null>; may_retry?: boolean | null }

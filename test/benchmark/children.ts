@@ -52,10 +52,9 @@ export function startChild(
   return {
     pid: child.pid as number,
     next,
-    ask<T>(order: object): Promise<T> {
-      const answer = next<T>()
-      child.send(order, (error) => error && child.kill())
-      return answer
+    async ask<T>(order: object): Promise<T> {
+      child.send(order)
+      return next<T>()
     },
     ended,
     async stop() {

@@ -3,7 +3,7 @@
  * baseline, and the raw hash, each in a process of its own on loopback. `close` leaves nothing behind.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -115,7 +115,10 @@ async function startOurs(given: {
   const origin = `http://localhost:${port}`
   const child = startChild('../../src/main.ts', {
     logFile: join(directory, 'provider.log'),
-    execArgv: profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`],
+    execArgv: [
+      ...startFlags(),
+      ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]),
+    ],
     env: {
       ISSUER: origin,
       HOST: '127.0.0.1',
@@ -151,6 +154,13 @@ async function startOurs(given: {
     copyTokens: (pairs) => copyTokens(database, pairs),
     expireTokens: (tokens) => expireTokens(database, tokens),
   }
+}
+
+/** What `npm start` gives to Node. */
+function startFlags(): string[] {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'))
+  const words: string[] = scripts.start.split(' ')
+  return words.slice(words.indexOf('node') + 1, words.indexOf('src/main.ts'))
 }
 
 /** What PostgreSQL has been sent, our own question left out. */

@@ -166,6 +166,8 @@ export function enableAccount(db: Db, id: string, actor: Actor, origin?: Origin)
       .returning('id')
       .executeTakeFirst()
     if (!enabled) return false
+    // A sign-in that was under way when the account was switched off wrote its session and grant afterwards.
+    await endSessions(trx, { accountId: id }, { offline: 'ends' })
     await record(trx, { type: 'account.enabled', actor, accountId: id, origin })
     return true
   })

@@ -1,7 +1,7 @@
 /** A mailbox that is proven late: what the registration may still do then. */
 import { expect, test } from 'vitest'
-import { disableAccount, findByIdentifier } from '../../src/accounts/accounts.ts'
-import { createBrowser } from '../support/person.ts'
+import { disableAccount, enableAccount, findByIdentifier } from '../../src/accounts/accounts.ts'
+import { createBrowser, createPerson, stepwise } from '../support/person.ts'
 import { createApp } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
@@ -31,4 +31,33 @@ test('AC-20: a proven registration signs nobody in whose account was switched of
     [account?.id],
   )
   expect(rows).toEqual([])
+})
+
+test('OI-11: what was written while an account was being switched off does not come back with it', async () => {
+  const person = await createPerson(server)
+  const visitor = createBrowser(server)
+  const page = await visitor.get(app.begin().url)
+  // The last request of the sign-in reads the account, then waits; meanwhile an admin switches it off.
+  const proven = await stepwise(visitor).press(page, 'continue', {
+    identifier: person.username,
+    password: person.password,
+  })
+  await database.pool.query(`
+    create function switch_account_off() returns trigger language plpgsql as $$
+      begin
+        update accounts set status = 'disabled' where id = new.account_id;
+        return new;
+      end $$`)
+  await database.pool.query(
+    'create trigger switch_off before insert on sessions for each row execute function switch_account_off()',
+  )
+  await visitor.get(proven.url)
+  await database.pool.query('drop trigger switch_off on sessions')
+  const { rows } = await database.pool.query('select uid from sessions where account_id = $1', [
+    person.id,
+  ])
+  expect(rows).toHaveLength(1)
+
+  expect(await enableAccount(database.db, person.id, { kind: 'operator' })).toBe(true)
+  expect((await visitor.get(app.begin().url)).body).toContain('id="password"')
 })

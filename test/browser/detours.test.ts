@@ -1,11 +1,11 @@
-/** The ways people really go: two tabs, back and forth, twice on the button, too late, on another device. No dead ends. */
-import type { Page } from 'playwright-core'
+/** The ways people really go: two tabs, back and forth, twice on the button. None of them is a dead end. */
 import { expect, test } from 'vitest'
-import { picture, stopClock, useBrowser } from '../support/browser.ts'
-import { createPerson, type Person } from '../support/person.ts'
+import { picture, useBrowser } from '../support/browser.ts'
+import { createPerson } from '../support/person.ts'
 import { startTestServer } from '../support/server.ts'
-import { type BrowserApp, startApp } from './app.ts'
+import { startApp } from './app.ts'
 import { findAxeViolations } from './inspect.ts'
+import { expectSignedIn, fillSignIn, goTo, register, signIn, signInPage } from './steps.ts'
 
 const server = await startTestServer()
 const library = await startApp(server, { name: 'Library', firstParty: true })
@@ -13,26 +13,7 @@ const board = await startApp(server, { name: 'Board', firstParty: true })
 const stranger = await startApp(server, { name: 'Stranger' })
 const browser = useBrowser()
 
-const signInPage = /\/sign-in\/[\w-]+$/
 const withoutScripts = { javaScriptEnabled: false }
-
-async function fillSignIn(page: Page, { username, password }: Person): Promise<void> {
-  await page.fill('#identifier', username)
-  await page.fill('#password', password)
-}
-
-/** From the app's link to the app's greeting. */
-async function signIn(page: Page, app: BrowserApp, person: Person): Promise<void> {
-  await page.goto(`${app.origin}/sign-in`)
-  await fillSignIn(page, person)
-  await page.click('#continue')
-  await expectSignedIn(page, app, person.username)
-}
-
-async function expectSignedIn(page: Page, app: BrowserApp, username: string): Promise<void> {
-  await page.waitForURL(`${app.origin}/`)
-  expect(await page.textContent('#person')).toBe(username)
-}
 
 test('two tabs that are filled in at once both end signed in', async () => {
   const person = await createPerson(server)
@@ -78,14 +59,6 @@ test('a registration and a sign-in in two tabs do not disturb each other', async
 
   await expectSignedIn(first, library, 'two_tabs')
 })
-
-async function register(page: Page, username: string, button: 'click' | 'dblclick' = 'click') {
-  await page.fill('#username', username)
-  await page.fill('#email', `${username}@example.org`)
-  await page.fill('#password', 'marble lantern otter')
-  await page[button]('#continue')
-  await page.waitForURL(/\/verify-email$/)
-}
 
 test.each([{}, withoutScripts])(
   'going back after signing in leads on to the app: %o',
@@ -188,137 +161,10 @@ test.each([
   },
 )
 
-test.each(['sign-in', 'consent'])(
-  'a flow that expired on its %s page continues to the app',
-  async (step) => {
-    const person = await createPerson(server)
-    const page = await browser.open()
-    await goTo(page, step, person)
-    await server.database.pool.query(
-      `update interactions set expires_at = now() - interval '1 second' where id_hash = sha256($1)`,
-      [/\/sign-in\/([^/?]+)/.exec(page.url())?.[1]],
-    )
-
-    await page.click('#continue')
-    await page.waitForSelector('h1:text("That took a while")')
-    await picture(page, 'expired')
-    expect(await page.textContent('#continue')).toBe('Continue to Stranger')
-    await page.click('#continue')
-
-    if (step !== 'consent') {
-      await page.waitForURL(signInPage)
-      await fillSignIn(page, person)
-      await page.click('#continue')
-    }
-    await page.waitForURL(/\/consent$/)
-    await page.click('#continue')
-    await expectSignedIn(page, stranger, person.username)
-  },
-)
-
-/** Opens a flow of the app nobody has consented to yet, and goes as far as `step`. */
-async function goTo(page: Page, step: string, person: Person): Promise<void> {
-  await page.goto(`${stranger.origin}/sign-in`)
-  if (step === 'register' || step === 'verify-email') {
-    await page.click('#register')
-    await page.waitForURL(/\/register$/)
-  }
-  if (step === 'verify-email') await register(page, `late_${person.username}`)
-  if (step === 'consent') {
-    await fillSignIn(page, person)
-    await page.click('#continue')
-    await page.waitForURL(/\/consent$/)
-  }
-}
-
-test.each(['register', 'verify-email'])(
-  'a flow that lost its cookies on its %s page continues to the app',
-  async (step) => {
-    const person = await createPerson(server)
-    const page = await browser.open()
-    await goTo(page, step, person)
-    await page.context().clearCookies()
-
-    await page.click('#continue')
-    await page.waitForSelector('h1:text("Let’s pick this up again")')
-    await picture(page, 'lost-cookie')
-    expect(await page.textContent('#continue')).toBe('Continue to Stranger')
-    await page.click('#continue')
-
-    await page.waitForURL(signInPage)
-    await fillSignIn(page, person)
-    await page.click('#continue')
-    await page.waitForURL(/\/consent$/)
-    await page.click('#continue')
-    await expectSignedIn(page, stranger, person.username)
-  },
-)
-
-/** Opens the mailed link in a browser that knows nothing of the flow, and presses its button. */
-async function verifyElsewhere(email: string): Promise<void> {
-  const phone = await browser.open()
-  const link = server.origin + (await server.mailedLink(email))
-  await phone.goto(link)
-  await picture(phone, 'verify-link')
-  expect(await findAxeViolations(phone)).toEqual([])
-  await phone.click('#continue')
-  await phone.waitForSelector('h1:text("Your address is verified")')
-  await picture(phone, 'verify-done')
-  expect(await findAxeViolations(phone)).toEqual([])
-  await phone.goto(link)
-  expect(await phone.textContent('h1')).toBe('This link has done its work')
-}
-
-test.each([
-  { button: 'continue', username: 'elsewhere' },
-  { button: 'resend', username: 'elsewhere_too' },
-])(
-  'a link that is opened elsewhere verifies there and says so; the first tab goes on by #$button',
-  async ({ button, username }) => {
-    const page = await browser.open(withoutScripts)
-    await page.goto(`${library.origin}/sign-in`)
-    await page.click('#register')
-    await register(page, username)
-    await verifyElsewhere(`${username}@example.org`)
-
-    await page.click(`#${button}`)
-
-    await expectSignedIn(page, library, username)
-  },
-)
-
-test('with scripts the first tab goes on by itself, in its own time or when it is looked at', async () => {
-  const page = await browser.open()
-  const tab = await browser.openTab(page)
-  for (const [at, username] of [
-    [page, 'by_itself'],
-    [tab, 'looked_at'],
-  ] as const) {
-    await stopClock(at)
-    await at.goto(`${stranger.origin}/sign-in`)
-    await at.click('#register')
-    await register(at, username)
-  }
-  const signedIn = () =>
-    server.database.pool
-      .query(`select from audit_events where type = 'sign_in.succeeded'`)
-      .then(({ rowCount }) => rowCount ?? 0)
-  const before = await signedIn()
-
-  await verifyElsewhere('by_itself@example.org')
-  await page.clock.runFor(5000)
-  await page.waitForURL(/\/consent$/)
-  expect(await signedIn()).toBe(before + 1)
-
-  await verifyElsewhere('looked_at@example.org')
-  await tab.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
-  await tab.waitForURL(/\/consent$/)
-})
-
 test('whoever says no goes back to the app, which is told', async () => {
   const person = await createPerson(server)
   const page = await browser.open()
-  await goTo(page, 'consent', person)
+  await goTo(page, 'consent', stranger, person)
 
   await page.click('#cancel')
 

@@ -94,7 +94,10 @@ const schema = z.object({
   TRUSTED_PROXIES: list.pipe(z.array(network)),
   TLS_CERT_FILE: z.string().optional(),
   TLS_KEY_FILE: z.string().optional(),
-  MTLS_ORIGIN: url(['https:']).optional(),
+  MTLS_ORIGIN: url(['https:'])
+    .transform((text) => text.replace(/\/$/, ''))
+    .refine((text) => URL.parse(text)?.origin === text, 'must be scheme and host alone')
+    .optional(),
   CLIENT_CERT_HEADER: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]*$/, 'must be a header name')

@@ -6,6 +6,7 @@ import type { RefusalDetail } from '../oidc/refusals.ts'
 import { type Context, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
+import { printable, shellWord } from './text.ts'
 
 type Refusal = {
   reference: string
@@ -59,7 +60,8 @@ function explain(context: Context, typed: string, flags: { json?: boolean }): Pr
         },
       })
     }
-    for (const line of sentences(refusal, client)) out.raw(line)
+    // Much of it is what a stranger sent.
+    for (const line of sentences(refusal, client)) out.raw(printable(line))
   })
 }
 
@@ -151,6 +153,6 @@ function addressFix(client: Client, flag: string, { received, part }: AddressDif
     return [`${asked}; this one cannot be registered as it came.`]
   return [
     `${asked}, or register it if it is really the app’s:`,
-    `  idp clients update ${client.id} ${flag} ${received}`,
+    `  idp clients update ${client.id} ${flag} ${shellWord(received)}`,
   ]
 }

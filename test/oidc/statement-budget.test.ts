@@ -6,6 +6,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
+import { createKey, createProver } from '../support/client-keys.ts'
 import {
   authorize,
   createBrowser,
@@ -13,8 +14,9 @@ import {
   isConsent,
   type Person,
   password,
+  walk,
 } from '../support/person.ts'
-import { type App, createApp, type Request } from '../support/relying-party.ts'
+import { type App, createApp, push, type Request } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
 const server = await startTestServer()
@@ -26,6 +28,8 @@ let person: Person
 let app: App
 let house: App
 let service: App
+let strict: App
+let steady: App
 
 beforeAll(async () => {
   await pool.query('create extension if not exists pg_stat_statements')
@@ -34,10 +38,15 @@ beforeAll(async () => {
   app = await createApp(server, { apis: [api] })
   house = await createApp(server, { firstParty: true })
   service = await createApp(server, { preset: 'service', apis: [api] })
+  const [key, prover] = [await createKey(), await createProver()]
+  strict = await createApp(server, { profile: 'fapi2', preset: 'web' }, { key, prover })
+  steady = await createApp(server, { refreshRotation: false, introspectionAlg: 'ES256' })
   // The server hears of these changes within a second and forgets what it knew; the count begins after that.
   await new Promise((resolve) => setTimeout(resolve, 1500))
   await authorize(visitor, app, person)
   await authorize(visitor, house, person)
+  await authorize(visitor, steady, person)
+  await walk(visitor, await push(strict, strict.begin()), person)
 })
 
 const apart = [
@@ -225,3 +234,52 @@ test('signing out of two apps: page 3, end 4, and 2 for the page after it', asyn
     expect((await browser.press(page, 'continue')).url).toContain('/oauth2/logout/success')
   })
 })
+
+test('a request pushed with an assertion and a proof: 3, each of which may come once', () =>
+  expectBudget(3, () => push(strict, strict.begin())))
+
+test('opening an app by a pushed request in a session that is there: 3', async () => {
+  const requests = await many(() => push(strict, strict.begin()))
+  await expectBudget(3, async () => {
+    const page = await visitor.get((requests.pop() as Request).url)
+    expect(page.url).toContain('code=')
+  })
+})
+
+test('a code to tokens with an assertion and a proof: 4', async () => {
+  const codes = await many(async () => {
+    const request = await push(strict, strict.begin())
+    const { code = '' } = strict.answerOf(request, await visitor.get(request.url))
+    return { request, code }
+  })
+  await expectBudget(4, async () => {
+    const { request, code } = codes.pop() as (typeof codes)[0]
+    expect((await strict.redeem(request, code)).status).toBe(200)
+  })
+})
+
+test('a refresh without rotation: 2', async () => {
+  const { answer } = await authorize(visitor, steady, person)
+  await expectBudget(2, async () => {
+    expect((await steady.refresh(answer.body.refresh_token)).status).toBe(200)
+  })
+})
+
+test('introspection as a JWT: 1', async () => {
+  const { answer } = await authorize(visitor, steady, person)
+  const accept = 'application/token-introspection+jwt'
+  await expectBudget(1, async () => {
+    const { status } = await steady.post(
+      'introspect',
+      { token: answer.body.access_token },
+      { accept },
+    )
+    expect(status).toBe(200)
+  })
+})
+
+async function many<T>(make: () => Promise<T>): Promise<T[]> {
+  const made: T[] = []
+  while (made.length <= times) made.push(await make())
+  return made
+}

@@ -5,7 +5,7 @@
  */
 import { type Account, findByAddress } from '../accounts/accounts.ts'
 import { record } from '../audit/audit.ts'
-import { equalBytes, type Keyring } from '../crypto.ts'
+import { equalBytes, type Keyring, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { AppError } from '../errors.ts'
@@ -99,12 +99,18 @@ async function prepare(
 
 function sendCode(
   views: Deps['views'],
-  { id, mailNumber, username, email, locale }: Registration,
+  registration: Registration,
   { code, token }: { code: string; token: string },
 ): Mail {
+  const { username, email, locale } = registration
   const data = { username, code, path: linkPath(token), minutes: proofMinutes }
   const letter = views.mail('verify-email', data, localeFor(locale))
-  return { ...letter, to: email, id: `${id}.${mailNumber}` }
+  return { ...letter, to: email, id: mailId(registration) }
+}
+
+/** The same for each try of one mail. Not the registration's own id, which is for whoever began it. */
+function mailId({ id, mailNumber }: Registration): string {
+  return sha256(`${id}.${mailNumber}`).toString('base64url')
 }
 
 /** To the address as its owner wrote it, in the owner's language. */
@@ -121,7 +127,7 @@ function tellOwner(
   return {
     ...letter,
     to: email ?? registration.email,
-    id: `${registration.id}.${registration.mailNumber}`,
+    id: mailId(registration),
   }
 }
 

@@ -13,6 +13,7 @@ import type { Config } from '../config.ts'
 import type { Keyring } from '../crypto.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import { accountClaims, claimsByScope, standardScopes } from './claims.ts'
+import { refuseDeepClaims } from './claims-parameter.ts'
 import { assertClientAssertion } from './client-assertions.ts'
 import type { ClientCache } from './client-cache.ts'
 import { clientExtras } from './client-metadata.ts'
@@ -29,7 +30,7 @@ import { rotateRefreshToken } from './refresh-policy.ts'
 import { assertRequestObject } from './request-objects.ts'
 import { resourceIndicators } from './resources.ts'
 import type { SigningKey } from './signing-keys.ts'
-import { pairwiseIdentifier } from './subjects.ts'
+import { pairwiseIdentifier, readsSector } from './subjects.ts'
 import { extraTokenClaims } from './token-claims.ts'
 import { unitOfWork } from './unit-of-work.ts'
 
@@ -44,7 +45,7 @@ export type ProviderOptions = {
   findCertificate: FindCertificate
   /** What pairwise subjects are derived from; the same for ever. */
   pairwiseSecret: Buffer
-  /** Whether a client's `sector_identifier_uri` is read: when it is made, and not at every start. */
+  /** Whether every client's `sector_identifier_uri` is read, as it is when one is made. */
   readsSectors?: boolean
   /** Wrong secrets are counted per client and address; `check` throws 429 when there were too many. */
   limitClientAuthentication: {
@@ -68,7 +69,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     responseTypes: ['code'],
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: pairwiseIdentifier(options.pairwiseSecret),
-    sectorIdentifierUriValidate: () => options.readsSectors === true,
+    sectorIdentifierUriValidate: readsSector(options.readsSectors === true),
     clientAuthMethods: [
       'client_secret_basic',
       'client_secret_post',
@@ -100,7 +101,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
       ui_locales_supported: ['en', 'zh-CN'],
     },
     extraClientMetadata: clientExtras,
-    extraParams: { scope: keepOfflineAccess },
+    extraParams: { scope: keepOfflineAccess, claims: refuseDeepClaims },
     extraTokenClaims,
     clientBasedCORS: (_ctx, origin, client) =>
       (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),

@@ -30,7 +30,7 @@ import { rotateRefreshToken } from './refresh-policy.ts'
 import { assertRequestObject } from './request-objects.ts'
 import { resourceIndicators } from './resources.ts'
 import type { SigningKey } from './signing-keys.ts'
-import { pairwiseIdentifier } from './subjects.ts'
+import { pairwiseIdentifier, readsSector } from './subjects.ts'
 import { extraTokenClaims } from './token-claims.ts'
 import { unitOfWork } from './unit-of-work.ts'
 
@@ -45,7 +45,7 @@ export type ProviderOptions = {
   findCertificate: FindCertificate
   /** What pairwise subjects are derived from; the same for ever. */
   pairwiseSecret: Buffer
-  /** Whether a client's `sector_identifier_uri` is read: when it is made, and not at every start. */
+  /** Whether every client's `sector_identifier_uri` is read, as it is when one is made. */
   readsSectors?: boolean
   /** Wrong secrets are counted per client and address; `check` throws 429 when there were too many. */
   limitClientAuthentication: {
@@ -69,7 +69,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     responseTypes: ['code'],
     subjectTypes: ['public', 'pairwise'],
     pairwiseIdentifier: pairwiseIdentifier(options.pairwiseSecret),
-    sectorIdentifierUriValidate: () => options.readsSectors === true,
+    sectorIdentifierUriValidate: readsSector(options.readsSectors === true),
     clientAuthMethods: [
       'client_secret_basic',
       'client_secret_post',

@@ -115,6 +115,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       await dispatch(engine.provider, ctx, next)
       const oidcCtx = ctx as unknown as KoaContextWithOIDC
       await engine.introspectStructured(oidcCtx)
+      if (unit.endpoint === 'userinfo') echoInteraction(ctx)
       await tellReference(ctx)
       // The engine answers faults in its own words; http/faults.ts logs the cause and answers in ours.
       if (ctx.status >= 500) throw faultOf(takeBack(ctx))
@@ -200,6 +201,12 @@ async function dispatch(provider: Provider, ctx: Context, next?: Next): Promise<
 type Composer = { compose(middleware: unknown): Middleware }
 
 const composed = new WeakMap<Provider, Middleware>()
+
+/** So that both sides find the same request in their logs; FAPI asks it of every protected resource. */
+function echoInteraction(ctx: Context): void {
+  const id = ctx.get('x-fapi-interaction-id')
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id)) ctx.set('x-fapi-interaction-id', id)
+}
 
 const isRead = (method: string) => method === 'GET' || method === 'HEAD'
 

@@ -141,6 +141,14 @@ test('every answer carries iss, and a long state comes back unchanged (OA-10, OA
   expect(code).toBeTruthy()
 })
 
+test('a protected resource says which interaction it answers', async () => {
+  const id = 'c770aef3-6784-41f7-8e0e-ff5f97bddb3a'
+  const ask = (value: string) =>
+    fetch(`${origin}/oauth2/userinfo`, { headers: { 'x-fapi-interaction-id': value } })
+  expect((await ask(id)).headers.get('x-fapi-interaction-id')).toBe(id)
+  expect((await ask('<script>')).headers.get('x-fapi-interaction-id')).toBeNull()
+})
+
 test('the person refuses, and the app is told', async () => {
   const app = await create('fapi2', await createKey())
   const request = await push(app, app.begin())

@@ -103,7 +103,9 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     extraClientMetadata: clientExtras,
     extraParams: { scope: keepOfflineAccess, claims: refuseDeepClaims },
     extraTokenClaims,
+    // Schemes of apps' own have the origin "null", and so have sandboxed frames.
     clientBasedCORS: (_ctx, origin, client) =>
+      origin !== 'null' &&
       (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
     expiresWithSession: (_ctx, token) => !token.scopes.has('offline_access'),
     fetch: options.fetch,

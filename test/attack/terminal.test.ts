@@ -21,10 +21,10 @@ async function explained(parameters: Record<string, string>): Promise<string> {
 }
 
 test('IN-07: what a stranger sent moves no cursor and writes no clipboard', async () => {
-  const escape = '\u001b]52;c;ZXZpbA==\u0007\u001b[2J\u009b31m\u202e'
+  const controlCharacter = '\u001b]52;c;ZXZpbA==\u0007\u001b[2J\u009b31m\u202e'
   for (const parameters of [
-    { redirect_uri: `${app.redirectUri}/${escape}`, scope: `openid ${escape}` },
-    { client_id: `nobody${escape}` },
+    { redirect_uri: `${app.redirectUri}/${controlCharacter}`, scope: `openid ${controlCharacter}` },
+    { client_id: `nobody${controlCharacter}` },
   ]) {
     const lines = (await explained(parameters)).split('\n')
     for (const line of lines) expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u)

@@ -33,6 +33,31 @@ export function protocolFields(client: Client): [string, string | string[] | und
   ]
 }
 
+/** What the app has to do that most need not, a sentence each. */
+export function protocolNotes({ metadata, profile }: Client, issuer: string): string[] {
+  const { token_endpoint_auth_method: method } = metadata
+  const audience = profile ? `${issuer} alone` : issuer
+  return [
+    ...(method === 'private_key_jwt'
+      ? [`It signs an assertion for each request to us; the audience is ${audience}.`]
+      : []),
+    ...(method.endsWith('tls_client_auth') || metadata.tls_client_certificate_bound_access_tokens
+      ? ['It comes with its certificate to the addresses under mtls_endpoint_aliases in discovery.']
+      : []),
+    ...(metadata.require_pushed_authorization_requests
+      ? [
+          `It pushes each request to ${issuer}/oauth2/par first, and sends people with the request_uri.`,
+        ]
+      : []),
+    ...(metadata.require_signed_request_object
+      ? ['It signs each request as a JWT, good for an hour at most.']
+      : []),
+    ...(metadata.dpop_bound_access_tokens
+      ? ['It sends a DPoP proof with each token request; the first answer gives the nonce to use.']
+      : []),
+  ]
+}
+
 function describeKeys(jwks: Client['metadata']['jwks']): string[] {
   return (jwks?.keys ?? []).map(({ kid, kty, crv, alg }) =>
     [kid, kty, crv, alg].filter((part) => typeof part === 'string').join(' '),

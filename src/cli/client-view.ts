@@ -1,7 +1,8 @@
 /** How a client looks: to programs (RFC 7591 names and a few of ours) and to people. */
 import { type Client, wholeScope } from '../clients/clients.ts'
+import { usesSecret } from '../clients/metadata.ts'
 import { findPreset, presetSetup } from '../clients/presets.ts'
-import { policyJson, protocolFields } from './client-protocol-view.ts'
+import { policyJson, protocolFields, protocolNotes } from './client-protocol-view.ts'
 import type { Output } from './output.ts'
 
 /** `secret` is known only right after it was made. */
@@ -76,7 +77,7 @@ export function showSetup(out: Output, client: Client, issuer: string, secret?: 
   out.raw(
     `\n${out.style('dim', `For the app's side (preset ${client.preset}):`)}\n\n${setup.setup}`,
   )
-  for (const note of setup.notes) out.say(`Note: ${note}`)
+  for (const note of [...setup.notes, ...protocolNotes(client, issuer)]) out.say(`Note: ${note}`)
 }
 
 export function setupOf(client: Client, issuer: string, secret?: string) {
@@ -86,7 +87,7 @@ export function setupOf(client: Client, issuer: string, secret?: string) {
     presetSetup(preset, {
       issuer,
       clientId: client.id,
-      clientSecret: secret,
+      clientSecret: usesSecret(client.metadata) ? secret : '(none)',
       metadata: { ...client.metadata, scope: wholeScope(client) },
     })
   )

@@ -154,6 +154,17 @@ test.each([
   expect([code, stderr]).toEqual([2, expect.stringContaining(words)])
 })
 
+test('the app’s side is told what it has to do', async () => {
+  const { stdout, stderr } = await idp([
+    ...['clients', 'create', 'Told', '--preset', 'web', '--redirect-uri', 'https://a.example/cb'],
+    ...['--profile', 'fapi2-message-signing', '--jwks-file', keys],
+  ])
+  expect(stdout).toContain('OIDC_CLIENT_SECRET=(none)')
+  for (const words of ['/oauth2/par first', 'signs each request as a JWT', 'DPoP proof', 'alone']) {
+    expect(stderr).toContain(words)
+  }
+})
+
 test('a profile needs nothing but keys, and names every flag that stands against it', async () => {
   const { client } = await create('--profile', 'fapi2', '--jwks-file', keys)
   expect(client).toMatchObject({ profile: 'fapi2', token_endpoint_auth_method: 'private_key_jwt' })

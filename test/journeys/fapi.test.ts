@@ -428,6 +428,27 @@ describe('Message Signing', async () => {
     expect([answer.status, answer.body.error]).toEqual([400, 'invalid_request_object'])
   })
 
+  test('one signed by RS256 is refused, whatever key is registered', async () => {
+    const rsa = await createKey('RS256')
+    const { alg: _, ...anyAlg } = rsa.publicJwk
+    const own = await createKey()
+    const file = keyFile(own, { ...rsa, publicJwk: anyAlg })
+    const { id, redirectUri } = await register(
+      ...['--profile', 'fapi2-message-signing', '--jwks-file', file],
+    )
+    const both = playApp({
+      ...{ origin, id, secret: undefined, method: 'private_key_jwt', redirectUri, key: own },
+    })
+    const { parameters } = both.begin({ response_mode: 'jwt' })
+    for (const [by, status] of [
+      [rsa, 400],
+      [own, 201],
+    ] as const) {
+      const object = await signRequest(by, { clientId: id, audience: origin }, parameters)
+      expect((await both.post('par', { request: object })).status).toBe(status)
+    }
+  })
+
   test('one whose clock is eight seconds ahead is taken', async () => {
     expect((await pushSigned({}, { nbf: now() + 8, iat: now() + 8 })).answer.status).toBe(201)
   })

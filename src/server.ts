@@ -21,10 +21,17 @@ export type RunningServer = {
 }
 
 /** Expired rows are removed every ten minutes, signing keys looked after every hour, wherever it falls due. */
-const crontab = ['*/10 * * * * cleanup', '13 * * * * rotate-keys'].join('\n')
+const dueTimes = ['*/10 * * * * cleanup', '13 * * * * rotate-keys'].join('\n')
 
-/** Rejects, in words, when anything that is needed is missing; then nothing is left running. */
-export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
+/**
+ * Rejects, in words, when anything that is needed is missing; then nothing is left running. An empty `crontab` leaves
+ * the jobs that fall due by the clock to others.
+ */
+export async function startServer(
+  config: Config,
+  logger: Logger,
+  { crontab = dueTimes }: { crontab?: string } = {},
+): Promise<RunningServer> {
   const undo: (() => Promise<unknown>)[] = []
   const leave = async () => {
     for (const step of undo.splice(0).reverse()) {
@@ -32,7 +39,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
     }
   }
   try {
-    return await start(config, logger, undo, leave)
+    return await start({ config, logger, crontab }, undo, leave)
   } catch (error) {
     await leave()
     throw error
@@ -40,8 +47,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
 }
 
 async function start(
-  config: Config,
-  logger: Logger,
+  { config, logger, crontab }: { config: Config; logger: Logger; crontab: string },
   undo: (() => Promise<unknown>)[],
   leave: () => Promise<void>,
 ): Promise<RunningServer> {

@@ -19,7 +19,7 @@ import {
 import { type App, createApp, push, type Request } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
-const server = await startTestServer()
+const server = await startTestServer({ crontab: '' })
 const { db, pool } = server.database
 const api = 'https://api.example.com'
 const times = 10

@@ -23,10 +23,17 @@ export type TestServer = {
   close(): Promise<void>
 }
 
-/** `env` as in the environment; a second server on the same database by `database` and `dataDir`. */
-export async function startTestServer(
-  options: { env?: Record<string, string>; database?: TestDatabase; dataDir?: string } = {},
-): Promise<TestServer> {
+type Options = {
+  /** As in the environment. */
+  env?: Record<string, string>
+  /** With `dataDir`: a second server on the same database. */
+  database?: TestDatabase
+  dataDir?: string
+  /** Empty: nothing runs by the clock, for tests that count what the database is asked. */
+  crontab?: string
+}
+
+export async function startTestServer(options: Options = {}): Promise<TestServer> {
   const database = options.database ?? (await createDatabase())
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'idp-test-'))
   const port = await freePort()
@@ -43,7 +50,8 @@ export async function startTestServer(
     level: config.logLevel,
     destination: { write: (line: string) => void log.push(line) },
   })
-  const server = await startServer(config, logger)
+  const { crontab } = options
+  const server = await startServer(config, logger, crontab === undefined ? {} : { crontab })
   let closed = false
   const close = async () => {
     if (closed) return

@@ -66,7 +66,11 @@ create table apis (
   token_lifetime_seconds integer not null default 600,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  token_format text not null default 'jwt'::text,
+  token_alg text not null default 'ES256'::text,
   constraint apis_pkey PRIMARY KEY (identifier),
+  constraint apis_token_alg_check CHECK (token_alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text])),
+  constraint apis_token_format_check CHECK (token_format = ANY (ARRAY['jwt'::text, 'opaque'::text])),
   constraint apis_token_lifetime_seconds_check CHECK (token_lifetime_seconds >= 30 AND token_lifetime_seconds <= 86400)
 );
 
@@ -105,6 +109,16 @@ create table authorization_codes (
   constraint authorization_codes_pkey PRIMARY KEY (id_hash)
 ) with (fillfactor=80);
 CREATE INDEX authorization_codes_expires_at_idx ON authorization_codes USING btree (expires_at);
+
+create table authorization_types (
+  name text not null,
+  api_identifier text not null,
+  schema json not null,
+  created_at timestamp with time zone not null default now(),
+  constraint authorization_types_pkey PRIMARY KEY (name),
+  constraint authorization_types_name_check CHECK (name ~ '^[\x21-\x7e]{1,100}$'::text)
+);
+CREATE INDEX authorization_types_api_identifier_idx ON authorization_types USING btree (api_identifier);
 
 create table backchannel_authentication_requests (
   id_hash bytea not null,
@@ -434,6 +448,7 @@ create table versions (
 );
 
 alter table account_roles add constraint account_roles_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table authorization_types add constraint authorization_types_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table client_apis add constraint client_apis_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table client_apis add constraint client_apis_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table client_secrets add constraint client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;

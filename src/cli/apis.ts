@@ -1,51 +1,32 @@
-/** `idp apis create list get delete`: what tokens may be for. */
+/** `idp apis create list get`: what tokens may be for. Changing and deleting are apis-change.ts. */
 import type { Command } from 'commander'
-import {
-  type Api,
-  createApi,
-  defaultTokenLifetimeSeconds,
-  deleteApi,
-  findApi,
-  listApiClients,
-  listApis,
-} from '../clients/apis.ts'
+import { type Api, createApi, findApi, listApiClients, listApis } from '../clients/apis.ts'
 import { splitScope } from '../clients/scopes.ts'
 import type { Db } from '../database/connection.ts'
-import { stamp } from './client-view.ts'
+import { type ApiFlags, addApiOptions, apiJson, readApiFlags, showApi } from './api-view.ts'
+import { addApiChanges } from './apis-change.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'
 import { withExamples } from './help.ts'
-import { confirm, parseDuration } from './input.ts'
-import type { Output } from './output.ts'
 import { didYouMean } from './text.ts'
 
-type CreateFlags = {
-  name?: string
-  scope?: string
-  tokenLifetime?: string
-  ifNotExists?: boolean
-  json?: boolean
-}
+type CreateFlags = ApiFlags & { ifNotExists?: boolean }
 
 export function addApis(program: Command, context: Context): void {
   const apis = program
     .command('apis')
     .helpCommand(false)
     .summary('what tokens may be for')
-    .description('APIs (resource servers). Apps that may use one get signed access tokens for it.')
+    .description('APIs (resource servers). Apps that may use one get access tokens for it.')
+  const command = apis
+    .command('create <identifier>')
+    .summary('register an API')
+    .description(
+      'Registers an API. The identifier is the audience of its tokens, letter by letter.',
+    )
+    .option('--scope <scopes>', 'what may be done there, separated by spaces')
   withExamples(
-    apis
-      .command('create <identifier>')
-      .summary('register an API')
-      .description(
-        'Registers an API. The identifier is the audience of its tokens, letter by letter.',
-      )
-      .option('--scope <scopes>', 'what may be done there, separated by spaces')
-      .option('--name <name>', 'what people know it by')
-      .option(
-        '--token-lifetime <time>',
-        `how long its tokens live; ${defaultTokenLifetimeSeconds}s when not given, 24h at most`,
-      )
+    addApiOptions(command)
       .option('--if-not-exists', 'leave an API of that identifier as it is')
       .option('--json', 'print JSON')
       .action((identifier: string, flags: CreateFlags) => create(context, identifier, flags)),
@@ -53,6 +34,10 @@ export function addApis(program: Command, context: Context): void {
       [
         'apis create https://api.example.org --name Files --scope "files:read files:write"',
         'an API with two scopes',
+      ],
+      [
+        'apis create https://bank.example.org --authorization-type payment --schema payment.json',
+        'and one where single payments are asked for',
       ],
       ['clients update Robot --api https://api.example.org', 'and who may call it'],
     ],
@@ -75,36 +60,15 @@ export function addApis(program: Command, context: Context): void {
       .action((identifier: string, flags: { json?: boolean }) => get(context, identifier, flags)),
     [['apis get https://api.example.org', 'who may call it']],
   )
-  withExamples(
-    apis
-      .command('delete <identifier>')
-      .summary('remove it for good')
-      .description(
-        'Removes an API; no app gets tokens for it any more. Tokens that are out live to their end. Asks first.',
-      )
-      .option('--yes', 'do not ask')
-      .action((identifier: string, flags: { yes?: boolean }) => remove(context, identifier, flags)),
-    [['apis delete https://api.example.org --yes', 'from a script']],
-  )
+  addApiChanges(apis, context, resolveApi)
 }
 
 async function create(context: Context, identifier: string, flags: CreateFlags): Promise<void> {
-  const lifetime = flags.tokenLifetime
-  const tokenLifetimeSeconds = lifetime === undefined ? undefined : parseDuration(lifetime)
-  if (lifetime !== undefined && tokenLifetimeSeconds === undefined) {
-    throw new CliError(exitCodes.usage, `--token-lifetime cannot be “${lifetime}”.`, [
-      'Give a time such as 10m or 1h.',
-    ])
-  }
+  const given = await readApiFlags(context.io, flags)
   await withDatabase(context, async ({ db, out, io, config }) => {
     const result = await createApi(
       db,
-      {
-        identifier,
-        name: flags.name?.normalize('NFC'),
-        scopes: splitScope(flags.scope ?? ''),
-        tokenLifetimeSeconds,
-      },
+      { identifier, scopes: splitScope(flags.scope ?? ''), ...given },
       { actor: operator(io), ifNotExists: flags.ifNotExists ?? false, issuer: config.issuer },
     )
     if (!result.ok && result.reason === 'invalid') {
@@ -131,10 +95,11 @@ function list(context: Context, flags: { json?: boolean }): Promise<void> {
     if (flags.json) return out.json({ apis: all.map(apiJson) })
     if (all.length === 0) return out.say('No API is registered. The first: idp apis create --help')
     out.table(
-      ['IDENTIFIER', 'NAME', 'TOKENS LIVE', 'SCOPES'],
+      ['IDENTIFIER', 'NAME', 'TOKENS', 'LIVE', 'SCOPES'],
       all.map((api) => [
         api.identifier,
         api.name,
+        api.tokenFormat === 'jwt' ? api.tokenAlg : api.tokenFormat,
         `${api.tokenLifetimeSeconds} s`,
         api.scopes.join(' '),
       ]),
@@ -156,19 +121,7 @@ function get(context: Context, identifier: string, flags: { json?: boolean }): P
   })
 }
 
-function remove(context: Context, identifier: string, flags: { yes?: boolean }): Promise<void> {
-  return withDatabase(context, async ({ db, out, io }) => {
-    await resolveApi(db, identifier)
-    const clients = await listApiClients(db, identifier)
-    const question = `Delete ${identifier}, which ${clients.length} apps may call?`
-    if (!flags.yes && !(await confirm(io, question))) {
-      throw new CliError(exitCodes.failed, 'Nothing was deleted.')
-    }
-    await deleteApi(db, identifier, { actor: operator(io) })
-    out.say(`Deleted ${identifier}. Its last tokens end by themselves.`)
-  })
-}
-
+/** Throws "not found", with the nearest one there is. */
 async function resolveApi(db: Db, identifier: string): Promise<Api> {
   const api = await findApi(db, identifier)
   if (api) return api
@@ -178,26 +131,5 @@ async function resolveApi(db: Db, identifier: string): Promise<Api> {
   )
   throw new CliError(exitCodes.notFound, `There is no API ${identifier}.`, [
     near ? `Did you mean ${near}?` : 'See: idp apis list',
-  ])
-}
-
-function apiJson(api: Api): Record<string, unknown> {
-  return {
-    identifier: api.identifier,
-    name: api.name,
-    scopes: api.scopes,
-    token_lifetime: api.tokenLifetimeSeconds,
-    created_at: api.createdAt.toISOString(),
-  }
-}
-
-function showApi(out: Output, api: Api, clients?: string[]): void {
-  out.fields([
-    ['Identifier', api.identifier],
-    ['Name', api.name],
-    ['Scopes', api.scopes],
-    ['Tokens live', `${api.tokenLifetimeSeconds} s`],
-    ['Called by', clients],
-    ['Created', stamp(api.createdAt)],
   ])
 }

@@ -1,11 +1,16 @@
-/** APIs (resource servers, RFC 8707): what a token may be for, and which scopes it may carry there. */
+/**
+ * APIs (resource servers, RFC 8707): what a token may be for, and what it may carry there. Changing and deleting one is
+ * change-api.ts.
+ */
 import { sql } from 'kysely'
 import { type Actor, type Origin, record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
-import { type Problem, shorten } from './rules/problem.ts'
-import { isScopeToken, reservedScopes } from './scopes.ts'
+import { AppError } from '../errors.ts'
+import { checkApi } from './api-rules.ts'
+import type { AuthorizationType } from './authorization-types.ts'
+import type { Problem } from './rules/problem.ts'
 
 export type Api = {
   /** An absolute URI; it becomes the audience of its tokens, letter by letter. */
@@ -13,23 +18,50 @@ export type Api = {
   name: string
   scopes: string[]
   tokenLifetimeSeconds: number
+  /** A JWT that the API verifies by itself, or a value that it asks us about (introspection). */
+  tokenFormat: TokenFormat
+  /** What signs its JWTs. */
+  tokenAlg: TokenAlg
+  /** What may be asked for there in detail, by name. */
+  authorizationTypes: AuthorizationType[]
   createdAt: Date
 }
 
+export const tokenFormats = ['jwt', 'opaque'] as const
+export const tokenAlgs = ['RS256', 'ES256', 'EdDSA'] as const
+export type TokenFormat = (typeof tokenFormats)[number]
+export type TokenAlg = (typeof tokenAlgs)[number]
+
 export const defaultTokenLifetimeSeconds = 600
-const lifetimes = { min: 30, max: 86_400 }
-const columns = ['identifier', 'name', 'scopes', 'tokenLifetimeSeconds', 'createdAt'] as const
+const columns = [
+  'identifier',
+  'name',
+  'scopes',
+  'tokenLifetimeSeconds',
+  'tokenFormat',
+  'tokenAlg',
+  'createdAt',
+] as const
+const types = sql<AuthorizationType[]>`coalesce((
+  select json_agg(json_build_object('name', t.name, 'schema', t.schema) order by t.name)
+  from authorization_types t where t.api_identifier = apis.identifier), '[]')`
 
 export function findApi(db: Db, identifier: string): Promise<Api | undefined> {
   return db
     .selectFrom('apis')
     .select(columns)
+    .select(types.as('authorizationTypes'))
     .where('identifier', '=', identifier)
     .executeTakeFirst()
 }
 
 export function listApis(db: Db): Promise<Api[]> {
-  return db.selectFrom('apis').select(columns).orderBy('identifier').execute()
+  return db
+    .selectFrom('apis')
+    .select(columns)
+    .select(types.as('authorizationTypes'))
+    .orderBy('identifier')
+    .execute()
 }
 
 /** The clients that may call it, by name. */
@@ -51,6 +83,9 @@ export type ApiInput = {
   name?: string | undefined
   scopes: string[]
   tokenLifetimeSeconds?: number | undefined
+  tokenFormat?: TokenFormat | undefined
+  tokenAlg?: TokenAlg | undefined
+  authorizationType?: AuthorizationType | undefined
 }
 
 type Options = { actor: Actor; origin?: Origin; ifNotExists?: boolean; issuer?: string }
@@ -68,130 +103,58 @@ export function createApi(
   return transact(db, async (trx) => {
     const problems = checkApi(input, issuer)
     if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
-    const {
-      identifier,
-      name = identifier,
-      scopes,
-      tokenLifetimeSeconds = defaultTokenLifetimeSeconds,
-    } = input
-    const api = await trx
+    const { identifier, name = identifier, scopes, tokenFormat, tokenAlg } = input
+    const { tokenLifetimeSeconds = defaultTokenLifetimeSeconds } = input
+    const made = await trx
       .insertInto('apis')
-      .values({ identifier, name, scopes: [...new Set(scopes)], tokenLifetimeSeconds })
+      .values({
+        identifier,
+        name,
+        scopes: [...new Set(scopes)],
+        tokenLifetimeSeconds,
+        tokenFormat,
+        tokenAlg,
+      })
       .onConflict((conflict) => conflict.doNothing())
-      .returning(columns)
+      .returning('identifier')
       .executeTakeFirst()
-    if (!api) {
+    if (!made) {
       const existing = (await findApi(trx, identifier)) as Api
       return ifNotExists
         ? { ok: true, created: false, api: existing }
         : { ok: false, reason: 'taken', api: existing }
     }
+    const { authorizationType: type } = input
+    if (type) await storeType(trx, identifier, type)
     await bumpVersion(trx, 'clients')
     await record(trx, {
       type: 'api.created',
       actor,
       origin,
-      detail: { identifier, scopes, tokenLifetimeSeconds },
+      detail: { identifier, scopes, tokenLifetimeSeconds, authorizationType: type?.name },
     })
-    return { ok: true, created: true, api }
+    return { ok: true, created: true, api: (await findApi(trx, identifier)) as Api }
   })
 }
 
-/** Clients lose it with it. False when there is none. */
-export function deleteApi(
-  db: Db,
+/** New or replaced. Throws `authorization_type_taken` (409) when another API has a type of that name. */
+export async function storeType(
+  trx: Db,
   identifier: string,
-  { actor, origin }: Options,
-): Promise<boolean> {
-  return transact(db, async (trx) => {
-    const { numDeletedRows } = await trx
-      .deleteFrom('apis')
-      .where('identifier', '=', identifier)
-      .executeTakeFirst()
-    if (numDeletedRows === 0n) return false
-    // Otherwise an API made anew under this name would inherit what people allowed for the old one.
-    await sql`update grants set resources = resources - ${identifier}::text where resources ? ${identifier}`.execute(
-      trx,
+  { name, schema }: AuthorizationType,
+): Promise<void> {
+  const stored = await trx
+    .insertInto('authorizationTypes')
+    .values({ name, apiIdentifier: identifier, schema: JSON.stringify(schema) })
+    .onConflict((conflict) =>
+      conflict
+        .column('name')
+        .doUpdateSet((row) => ({ schema: row.ref('excluded.schema') }))
+        .where('authorizationTypes.apiIdentifier', '=', identifier),
     )
-    await sql`update consents set resources = resources - ${identifier}::text where resources ? ${identifier}`.execute(
-      trx,
-    )
-    await bumpVersion(trx, 'clients')
-    await record(trx, { type: 'api.deleted', actor, origin, detail: { identifier } })
-    return true
-  })
-}
-
-function checkApi(
-  { identifier, name, scopes, tokenLifetimeSeconds }: ApiInput,
-  issuer?: string,
-): Problem[] {
-  const problems: Problem[] = []
-  const add = (field: string, code: string, message: string, fix: string) =>
-    problems.push({ field, code, message, fix })
-  const absolute = /^(https?:\/\/[^/]|urn:)/.test(identifier) && URL.canParse(identifier)
-  if (!absolute || /[^\x21-\x7e]/.test(identifier) || identifier.length > 500) {
-    add(
-      'identifier',
-      'identifier_malformed',
-      `${shorten(identifier)} is not an absolute URI`,
-      'Use the address of the API, such as https://api.example.org.',
-    )
-  } else if (identifier.includes('#') || identifier.includes('@')) {
-    add(
-      'identifier',
-      'identifier_malformed',
-      `${shorten(identifier)} has a fragment or a user name`,
-      'Remove # and what follows, and everything up to @ (RFC 8707 §2).',
-    )
-  } else if (issuer !== undefined && identifier.replace(/\/+$/, '') === issuer) {
-    add(
-      'identifier',
-      'identifier_reserved',
-      'is our own issuer',
-      'Use the address of the API itself.',
-    )
-  }
-  if (
-    name !== undefined &&
-    (name.trim() === '' || [...name].length > 80 || /[\p{C}<>]/u.test(name))
-  ) {
-    add(
-      'name',
-      'name_characters',
-      'is empty, longer than 80 characters or not plain text',
-      'Use letters, digits, spaces and plain punctuation.',
-    )
-  }
-  for (const scope of scopes.filter((token) => !isScopeToken(token))) {
-    add(
-      'scope',
-      'scope_malformed',
-      `${shorten(scope)} is not a scope`,
-      'Use letters, digits and punctuation without spaces, quotes and backslashes (RFC 6749 §3.3).',
-    )
-  }
-  for (const scope of scopes.filter((token) => reservedScopes.includes(token))) {
-    add(
-      'scope',
-      'scope_reserved',
-      `${shorten(scope)} belongs to OpenID Connect`,
-      'Choose another name, such as files:read.',
-    )
-  }
-  const { min, max } = lifetimes
-  if (
-    tokenLifetimeSeconds !== undefined &&
-    (!Number.isInteger(tokenLifetimeSeconds) ||
-      tokenLifetimeSeconds < min ||
-      tokenLifetimeSeconds > max)
-  ) {
-    add(
-      'token_lifetime',
-      'lifetime_out_of_range',
-      `is ${tokenLifetimeSeconds} seconds`,
-      `Use ${min} to ${max}; such tokens cannot be called back before they end.`,
-    )
-  }
-  return problems
+    .returning('name')
+    .executeTakeFirst()
+  if (stored) return
+  const detail = `Another API has a type ${name} already; a request names it without its API.`
+  throw new AppError('authorization_type_taken', 409, { detail })
 }

@@ -118,7 +118,8 @@ async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<R
         where s.client_id = c.id and (s.expires_at is null or s.expires_at > now())), '[]') as secrets,
       coalesce((
         select json_agg(json_build_object(
-          'identifier', a.identifier, 'scopes', coalesce(ca.scopes, a.scopes),
+          'identifier', a.identifier, 'scopes', case when ca.scopes is null then a.scopes
+            else array(select s from unnest(ca.scopes) s where s = any (a.scopes)) end,
           'tokenLifetimeSeconds', a.token_lifetime_seconds, 'wholeApi', ca.scopes is null
         ) order by a.identifier)
         from client_apis ca join apis a on a.identifier = ca.api_identifier

@@ -102,8 +102,16 @@ export type Tables = {
     name: string
     scopes: Generated<string[]>
     tokenLifetimeSeconds: Generated<number>
+    tokenFormat: Generated<'jwt' | 'opaque'>
+    tokenAlg: Generated<'RS256' | 'ES256' | 'EdDSA'>
     createdAt: Generated<Date>
     updatedAt: Generated<Date>
+  }
+  authorizationTypes: {
+    name: string
+    apiIdentifier: string
+    schema: Json
+    createdAt: Generated<Date>
   }
   clientApis: {
     clientId: string

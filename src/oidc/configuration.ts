@@ -28,7 +28,7 @@ import { createPrompts } from './prompts.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { rotateRefreshToken } from './refresh-policy.ts'
 import { assertRequestObject } from './request-objects.ts'
-import { resourceIndicators } from './resources.ts'
+import { resourceIndicators, servesApi } from './resources.ts'
 import type { SigningKey } from './signing-keys.ts'
 import { pairwiseIdentifier, readsSector } from './subjects.ts'
 import { extraTokenClaims } from './token-claims.ts'
@@ -186,11 +186,11 @@ function accountFinder(pool: Queryable) {
   }
 }
 
-/** A token is shown to the client it was given to, and to nobody else here; see structured-tokens.ts for APIs. */
+/** A token is shown to the client it was given to and to services of its API; for JWTs see structured-tokens.ts. */
 function mayIntrospect(
   _ctx: KoaContextWithOIDC,
   client: Client,
-  token: { clientId?: string | undefined },
+  token: { clientId?: string | undefined; aud?: unknown },
 ): boolean {
-  return token.clientId === client.clientId
+  return token.clientId === client.clientId || servesApi(client, token.aud)
 }

@@ -19,18 +19,27 @@ export function resourceIndicators(clients: ClientCache) {
     useGrantedResource: async (): Promise<boolean> => false,
     getResourceServerInfo: async (_ctx: KoaContextWithOIDC, identifier: string, client: Client) => {
       const allowed = allowedApis(client).find((api) => api.identifier === identifier)
-      if (!allowed || !(await clients.api(identifier))) {
+      const api = allowed && (await clients.api(identifier))
+      if (!api) {
         throw new errors.InvalidTarget('this client may not use the resource, or it does not exist')
       }
       return {
         scope: allowed.scopes.join(' '),
         audience: identifier,
-        accessTokenFormat: 'jwt' as const,
-        accessTokenTTL: allowed.tokenLifetimeSeconds,
-        jwt: { sign: { alg: 'ES256' as const } },
+        accessTokenFormat: api.tokenFormat,
+        accessTokenTTL: api.tokenLifetimeSeconds,
+        ...(api.tokenFormat === 'jwt' ? { jwt: { sign: { alg: api.tokenAlg } } } : {}),
       }
     },
   }
+}
+
+/** Whether the client is a service of the API that a token is for: it may ask about such tokens. */
+export function servesApi(client: Client | undefined, audience: unknown): boolean {
+  return (
+    client?.grantTypeAllowed('client_credentials') === true &&
+    allowedApis(client).some((api) => api.identifier === audience)
+  )
 }
 
 export function allowedApis(client: Client): AllowedApi[] {

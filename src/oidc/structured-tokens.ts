@@ -8,7 +8,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Row } from '../sessions/artefacts.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import type { ClientCache } from './client-cache.ts'
-import { allowedApis } from './resources.ts'
+import { servesApi } from './resources.ts'
 import { pairwiseIdentifier } from './subjects.ts'
 
 type Options = {
@@ -50,10 +50,7 @@ export function createStructuredIntrospection(options: Options) {
     if (!payload) return undefined
     const { client } = ctx.oidc
     const own = payload.client_id === client?.clientId
-    const serves =
-      client?.grantTypeAllowed('client_credentials') === true &&
-      allowedApis(client).some((api) => api.identifier === payload.aud)
-    if (!own && !serves) return undefined
+    if (!own && !servesApi(client, payload.aud)) return undefined
     if (!(await options.clients.client(String(payload.client_id)))) return undefined
     if (payload.gid !== undefined) {
       const { grant } = await read(options.pool, 'grant', [String(payload.gid)])

@@ -6,6 +6,7 @@ type Token = {
   kind: string
   aud?: string | string[] | undefined
   grantId?: string | undefined
+  resourceServer?: { accessTokenFormat?: string | undefined } | undefined
 }
 
 /**
@@ -19,5 +20,6 @@ export function extraTokenClaims(ctx: KoaContextWithOIDC, token: Token) {
       throw new errors.InvalidScope('only a person can allow this scope', asked.join(' '))
     }
   }
-  return token.kind === 'AccessToken' && token.aud ? { gid: token.grantId } : undefined
+  const signed = token.aud && token.resourceServer?.accessTokenFormat === 'jwt'
+  return token.kind === 'AccessToken' && signed ? { gid: token.grantId } : undefined
 }

@@ -476,7 +476,12 @@ test('APIs: created, given to a client, shown, deleted', async () => {
   expect(created).toMatchObject({
     version: 1,
     created: true,
-    api: { identifier, name: 'Files', scopes: ['files:read', 'files:write'], token_lifetime: 600 },
+    api: {
+      identifier,
+      name: 'Files',
+      scopes: ['files:read', 'files:write'],
+      access_token_lifetime: 600,
+    },
   })
   expect((await idp(['apis', 'create', identifier])).code).toBe(4)
   expect(await json(['apis', 'create', identifier, '--if-not-exists'])).toMatchObject({
@@ -486,10 +491,12 @@ test('APIs: created, given to a client, shown, deleted', async () => {
     code: 5,
     stderr: expect.stringContaining('identifier (IDENTIFIER)'),
   })
-  expect((await idp(['apis', 'create', 'https://b.example', '--token-lifetime', '2d'])).code).toBe(
-    5,
-  )
-  expect((await idp(['apis', 'create', 'https://b.example', '--token-lifetime', 'x'])).code).toBe(2)
+  expect(
+    (await idp(['apis', 'create', 'https://b.example', '--access-token-lifetime', '2d'])).code,
+  ).toBe(5)
+  expect(
+    (await idp(['apis', 'create', 'https://b.example', '--access-token-lifetime', 'x'])).code,
+  ).toBe(2)
 
   const { client } = await json([
     'clients',

@@ -2,11 +2,11 @@ import { afterEach, describe, expect, test } from 'vitest'
 import {
   type ApiInput,
   createApi,
-  deleteApi,
   findApi,
   listApiClients,
   listApis,
 } from '../../src/clients/apis.ts'
+import { deleteApi } from '../../src/clients/change-api.ts'
 import { findStoredClient, wholeScope } from '../../src/clients/clients.ts'
 import { createClient } from '../../src/clients/create-client.ts'
 import { updateClient } from '../../src/clients/update-client.ts'
@@ -49,8 +49,8 @@ test('an API is made, found, listed and deleted; each change reaches every proce
   })
   const second = await versions()
   expect(await findApi(db, files)).toEqual((await listApis(db))[0])
-  expect(await deleteApi(db, files, by)).toBe(true)
-  expect(await deleteApi(db, files, by)).toBe(false)
+  expect(await deleteApi(db, files, by)).toEqual({ losses: [] })
+  expect(await deleteApi(db, files, by)).toBeUndefined()
   expect(await findApi(db, files)).toBeUndefined()
   expect(new Set([first, second, await versions()]).size).toBe(3)
   const events = await db
@@ -85,8 +85,8 @@ test.each([
   ['a scope that OpenID Connect reserves', { scopes: ['address'] }, 'scope'],
   ['a scope with a quote', { scopes: ['a"b'] }, 'scope'],
   ['markup in the name', { name: '<b>' }, 'name'],
-  ['tokens for a week', { tokenLifetimeSeconds: 604_800 }, 'token_lifetime'],
-  ['tokens for no time', { tokenLifetimeSeconds: 0 }, 'token_lifetime'],
+  ['tokens for a week', { tokenLifetimeSeconds: 604_800 }, 'access_token_lifetime'],
+  ['tokens for no time', { tokenLifetimeSeconds: 0 }, 'access_token_lifetime'],
 ])('an API with %s is refused', async (_, change, field) => {
   const result = await make(change, { issuer: 'https://id.example.org' })
   expect(result).toMatchObject({ ok: false, reason: 'invalid', problems: [{ field }] })

@@ -45,6 +45,8 @@ export const catalog = {
     tokenLifetimeSeconds: 'integer default',
     createdAt: 'timestamp with time zone default',
     updatedAt: 'timestamp with time zone default',
+    tokenFormat: 'text default',
+    tokenAlg: 'text default',
   },
   auditEvents: {
     id: 'uuid',
@@ -72,6 +74,12 @@ export const catalog = {
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
     consumedAt: 'timestamp with time zone null',
+  },
+  authorizationTypes: {
+    name: 'text',
+    apiIdentifier: 'text',
+    schema: 'json',
+    createdAt: 'timestamp with time zone default',
   },
   backchannelAuthenticationRequests: {
     idHash: 'bytea',

@@ -46,6 +46,7 @@ type Values = {
   boolean: boolean
   'timestamp with time zone': Date
   bytea: Buffer
+  json: object
   jsonb: object
   'text[]': string[]
 }

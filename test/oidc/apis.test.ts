@@ -3,8 +3,9 @@ import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify
 import { beforeAll, expect, test } from 'vitest'
 import { disableAccount } from '../../src/accounts/accounts.ts'
 import { createApi } from '../../src/clients/apis.ts'
+import { updateApi } from '../../src/clients/change-api.ts'
 import { disableClient } from '../../src/clients/client-life.ts'
-import { authorize, createBrowser, createPerson, isConsent } from '../support/person.ts'
+import { authorize, createBrowser, createPerson, isConsent, obtainCode } from '../support/person.ts'
 import { type App, createApp } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
@@ -211,4 +212,74 @@ test('TK-17: a service cannot ask for openid or offline_access', async () => {
     const forIt = { grant_type: 'client_credentials', resource: api, scope: `read ${scope}` }
     expect((await service.post('token', forIt)).body.error).toBe('invalid_scope')
   }
+})
+
+test.each(['RS256', 'EdDSA'] as const)(
+  'an API may have its tokens signed with %s',
+  async (tokenAlg) => {
+    const identifier = `https://${tokenAlg.toLowerCase()}.example.com`
+    await createApi(db, { identifier, scopes: ['read'], tokenAlg }, { actor: operator })
+    const by = await createApp(server, { preset: 'service', apis: [identifier] })
+    const { body } = await by.post('token', {
+      grant_type: 'client_credentials',
+      resource: identifier,
+      scope: 'read',
+    })
+    expect(decodeProtectedHeader(body.access_token ?? '')).toMatchObject({
+      typ: 'at+jwt',
+      alg: tokenAlg,
+    })
+    await jwtVerify(body.access_token ?? '', keySet, { issuer: origin, audience: identifier })
+    expect((await by.introspect(body.access_token)).body).toMatchObject({
+      active: true,
+      aud: identifier,
+    })
+  },
+)
+
+test('an API that takes opaque tokens asks us about them, and a scope it loses ends them', async () => {
+  const identifier = 'https://opaque.example.com'
+  const input = { identifier, scopes: ['read', 'write'], tokenFormat: 'opaque' as const }
+  await createApi(db, { ...input, tokenLifetimeSeconds: 300 }, { actor: operator })
+  const own = await createApp(server, { apis: [identifier] })
+  const itself = await createApp(server, { preset: 'service', apis: [identifier] })
+  const resource = identifier
+  const somebody = await createPerson(server)
+  const { request, code } = await obtainCode(createBrowser(server), own, somebody, {
+    resource,
+    scope: 'openid offline_access read write',
+  })
+  const { body } = await own.redeem(request, code, { resource })
+  expect(body.access_token).not.toContain('.')
+  expect(body.expires_in).toBe(300)
+  const asked = await itself.introspect(body.access_token)
+  expect(asked.body).toMatchObject({
+    active: true,
+    aud: identifier,
+    scope: 'read write',
+    sub: somebody.id,
+    client_id: own.id,
+  })
+  expect(asked.body).not.toHaveProperty('gid')
+  // Neither a service of another API nor an app learns anything, and userinfo does not take it.
+  expect((await service.introspect(body.access_token)).body).toEqual({ active: false })
+  expect((await app.introspect(body.access_token)).body).toEqual({ active: false })
+  expect((await own.userinfo(body.access_token)).status).toBe(403)
+
+  await updateApi(db, identifier, { removeScopes: ['write'] }, { actor: operator })
+  await expect
+    .poll(async () => (await itself.introspect(body.access_token)).body.active)
+    .toBe(false)
+  const next = await own.refresh(body.refresh_token, { resource })
+  expect(next.body.scope).toBe('read')
+})
+
+test('what is changed about an API reaches a running server within two seconds', async () => {
+  const ask = () =>
+    service.post('token', { grant_type: 'client_credentials', resource: api, scope: 'read' })
+  expect((await ask()).body.expires_in).toBe(600)
+  await updateApi(db, api, { tokenLifetimeSeconds: 60 }, { actor: operator })
+  await expect
+    .poll(async () => (await ask()).body.expires_in, { timeout: 2000, interval: 100 })
+    .toBe(60)
 })

@@ -236,6 +236,7 @@ create table grants (
   offline boolean not null default false,
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
+  parents text[] not null default '{}'::text[],
   constraint grants_pkey PRIMARY KEY (id)
 );
 CREATE INDEX grants_account_id_client_id_idx ON grants USING btree (account_id, client_id);
@@ -441,6 +442,22 @@ create table signing_keys (
 CREATE UNIQUE INDEX signing_keys_one_current ON signing_keys USING btree (alg) WHERE (state = 'current'::text);
 CREATE UNIQUE INDEX signing_keys_one_next ON signing_keys USING btree (alg) WHERE (state = 'next'::text);
 
+create table token_exchanges (
+  client_id text not null,
+  api_identifier text,
+  audience_client_id text,
+  source_client_id text,
+  mode text not null,
+  scopes text[],
+  created_at timestamp with time zone not null default now(),
+  constraint token_exchanges_check CHECK (num_nonnulls(api_identifier, audience_client_id) = 1),
+  constraint token_exchanges_client_id_api_identifier_audience_client_id_key UNIQUE NULLS NOT DISTINCT (client_id, api_identifier, audience_client_id, source_client_id),
+  constraint token_exchanges_mode_check CHECK (mode = ANY (ARRAY['impersonation'::text, 'delegation'::text]))
+);
+CREATE INDEX token_exchanges_api_identifier_idx ON token_exchanges USING btree (api_identifier);
+CREATE INDEX token_exchanges_audience_client_id_idx ON token_exchanges USING btree (audience_client_id);
+CREATE INDEX token_exchanges_source_client_id_idx ON token_exchanges USING btree (source_client_id);
+
 create table versions (
   name text not null,
   version bigint not null default 1,
@@ -454,3 +471,7 @@ alter table client_apis add constraint client_apis_client_id_fkey FOREIGN KEY (c
 alter table client_secrets add constraint client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table registration_transitions add constraint registration_transitions_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES registrations(id) ON DELETE CASCADE;
 alter table registrations add constraint registrations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE SET NULL;
+alter table token_exchanges add constraint token_exchanges_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
+alter table token_exchanges add constraint token_exchanges_audience_client_id_fkey FOREIGN KEY (audience_client_id) REFERENCES clients(id) ON DELETE CASCADE;
+alter table token_exchanges add constraint token_exchanges_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
+alter table token_exchanges add constraint token_exchanges_source_client_id_fkey FOREIGN KEY (source_client_id) REFERENCES clients(id) ON DELETE CASCADE;

@@ -24,6 +24,7 @@ import { accountClient } from './oidc/account-client.ts'
 import { createClientCache } from './oidc/client-cache.ts'
 import { keySetDocument } from './oidc/documents.ts'
 import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
+import { addExtensionGrants } from './oidc/extension-grants.ts'
 import { maintainKeys } from './oidc/key-rotation.ts'
 import { createLogoutSender } from './oidc/logout.ts'
 import { certificateEndpoints } from './oidc/mutual-tls.ts'
@@ -137,6 +138,14 @@ export function createApp(options: AppOptions): App {
       limitClientAuthentication: clientAuthenticationLimit(),
     })
     listenToEngine(provider, { db, pages, observer: metrics })
+    addExtensionGrants(provider, {
+      issuer: config.issuer,
+      db,
+      pool,
+      clients,
+      keys: keys.published,
+      findCertificate: (ctx) => certificateOf(ctx.req),
+    })
     return {
       provider,
       keySet: keySetDocument(keys.published, config.jwksMaxAgeSeconds),

@@ -61,6 +61,7 @@ const flags: Record<string, string> = {
   sector_identifier_uri: '--sector-identifier-uri',
   scope: '--scope',
   api: '--api',
+  audience: '--audience',
   pkce: '--pkce',
   jwks: '--jwks-file',
   jwks_uri: '--jwks-uri',

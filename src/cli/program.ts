@@ -8,6 +8,7 @@ import { addViews } from './clients-show.ts'
 import { addTest } from './clients-test.ts'
 import { type Context, createContext } from './context.ts'
 import { type CliError, exitCodes, explain } from './errors.ts'
+import { addExchanges } from './exchanges.ts'
 import { addExplain } from './explain.ts'
 import { overview } from './help.ts'
 import type { Io } from './io.ts'
@@ -70,6 +71,7 @@ export function buildProgram(context: Context): Command {
   addTest(clients, context)
   addLife(clients, context)
   addApis(program, context)
+  addExchanges(program, context)
   program.commandsGroup('People:')
   addUsers(program, context)
   addSessions(program, context)

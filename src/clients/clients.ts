@@ -29,6 +29,8 @@ export type Client = ClientPolicy & {
   pkceRequired: boolean
   ignoresUnknownResource: boolean
   apis: AllowedApi[]
+  /** Grant types that hang on a policy elsewhere (exchanges.ts, issuers.ts) and not on its metadata. */
+  policyGrants: string[]
   /** The living secrets, newest first; what they are is known to the app alone. */
   secrets: { createdAt: Date; expiresAt: Date | null }[]
   disabledAt: Date | null
@@ -102,6 +104,8 @@ export function wholeScope(client: Pick<Client, 'metadata' | 'apis'>): string {
   return [...new Set([...standard, ...client.apis.flatMap(({ scopes }) => scopes)])].join(' ')
 }
 
+const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+
 type Secret = { hash: Buffer; createdAt: Date; expiresAt: Date | null }
 type Row = Omit<Client, 'secrets'> & { secrets: Secret[] }
 
@@ -123,7 +127,10 @@ async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<R
           'tokenLifetimeSeconds', a.token_lifetime_seconds, 'wholeApi', ca.scopes is null
         ) order by a.identifier)
         from client_apis ca join apis a on a.identifier = ca.api_identifier
-        where ca.client_id = c.id), '[]') as apis
+        where ca.client_id = c.id), '[]') as apis,
+      array(
+        select ${tokenExchange} where exists (select from token_exchanges e where e.client_id = c.id)
+      ) as policy_grants
     from clients c where ${condition} order by lower(c.name)`.execute(db)
   return rows.map((row) => ({
     ...row,

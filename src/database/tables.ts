@@ -118,6 +118,15 @@ export type Tables = {
     apiIdentifier: string
     scopes: string[] | null
   }
+  tokenExchanges: {
+    clientId: string
+    apiIdentifier: string | null
+    audienceClientId: string | null
+    sourceClientId: string | null
+    mode: 'impersonation' | 'delegation'
+    scopes: string[] | null
+    createdAt: Generated<Date>
+  }
   sessions: {
     uid: string
     idHash: Buffer
@@ -144,6 +153,7 @@ export type Tables = {
     resources: Defaulted<Record<string, string>>
     rest: Defaulted<Record<string, unknown>>
     offline: Generated<boolean>
+    parents: Generated<string[]>
     createdAt: Date
     expiresAt: Date
   }

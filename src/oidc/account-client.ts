@@ -26,6 +26,7 @@ export function accountClient(issuer: string, brandName: string): StoredClient {
     pkceRequired: true,
     ignoresUnknownResource: false,
     apis: [],
+    policyGrants: [],
     secrets: [],
     authMethods: ['none'],
     disabledAt: null,

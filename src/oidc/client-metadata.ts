@@ -30,6 +30,7 @@ const unusableSecret = 'kept-as-a-hash-and-never-compared'
 export function clientMetadata(client: StoredClient): Payload {
   return {
     ...client.metadata,
+    grant_types: [...client.metadata.grant_types, ...client.policyGrants],
     client_id: client.id,
     client_name: client.name,
     ...(usesSecret(client.metadata) ? { client_secret: unusableSecret } : {}),

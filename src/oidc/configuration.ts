@@ -186,11 +186,12 @@ function accountFinder(pool: Queryable) {
   }
 }
 
-/** A token is shown to the client it was given to and to services of its API; for JWTs see structured-tokens.ts. */
+/** A token is shown to the client it was given to or is for, and to services of its API; for JWTs see structured-tokens.ts. */
 function mayIntrospect(
   _ctx: KoaContextWithOIDC,
   client: Client,
   token: { clientId?: string | undefined; aud?: unknown },
 ): boolean {
-  return token.clientId === client.clientId || servesApi(client, token.aud)
+  const own = token.clientId === client.clientId || token.aud === client.clientId
+  return own || servesApi(client, token.aud)
 }

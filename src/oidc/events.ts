@@ -16,6 +16,8 @@ declare module 'koa' {
   interface DefaultState {
     /** What the engine met; http/faults.ts answers it. */
     fault?: unknown
+    /** What the answer does not say, for `idp explain`. */
+    refusedBecause?: string | undefined
     afterFlush?: (() => Promise<void>)[]
   }
 }
@@ -30,6 +32,9 @@ export function listenToEngine(provider: Provider, { db, pages, observer }: Opti
   })
   provider.on('grant.success', (ctx) => {
     observer.tokensIssued(String(ctx.oidc.params?.grant_type))
+  })
+  provider.on('grant.error', (ctx, error) => {
+    ctx.state.refusedBecause = (error as { error_detail?: string }).error_detail
   })
   provider.on('grant.revoked', (ctx, grantId) => {
     afterFlush(ctx, () => auditEndedGrant(db, ctx, grantId))
@@ -79,7 +84,8 @@ export async function auditEndedGrant(
   })
 }
 
-function afterFlush(ctx: KoaContextWithOIDC, act: () => Promise<void>): void {
+/** `act` happens when everything was written, and not when that failed. */
+export function afterFlush(ctx: KoaContextWithOIDC, act: () => Promise<void>): void {
   const { state } = ctx as unknown as Context
   state.afterFlush ??= []
   state.afterFlush.push(act)

@@ -54,7 +54,8 @@ export async function keepRefusal(
   const client = clientId ? await clients.client(clientId) : undefined
   const detail: RefusalDetail = {
     description: out.error_description,
-    cause: (error as { error_detail?: string } | undefined)?.error_detail,
+    cause:
+      (error as { error_detail?: string } | undefined)?.error_detail ?? ctx.state.refusedBecause,
     ...addressDetail(ctx, client?.metadata ?? {}),
     ...textDetail(ctx, 'scope', 'requestedScope'),
     ...textDetail(ctx, 'grant_type', 'grantType'),

@@ -21,7 +21,10 @@ type Options = {
 
 /** RFC 9701. */
 const signedType = 'application/token-introspection+jwt'
-const claimsShown = ['aud', 'client_id', 'exp', 'iat', 'iss', 'jti', 'scope', 'sub', 'cnf', 'act']
+const claimsShown = [
+  ...['aud', 'client_id', 'exp', 'iat', 'iss', 'jti', 'scope', 'sub', 'cnf', 'act'],
+  ...['acr', 'amr', 'auth_time'],
+]
 
 /**
  * Answers in the engine's place, after it has authenticated the client and refused the token for being

@@ -1,6 +1,7 @@
 /** What access tokens carry beside the members of the standards, and what a service's own never carry. */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { standardScopes } from './claims.ts'
+import { claimsOfDerived } from './derived-tokens.ts'
 
 type Token = {
   kind: string
@@ -20,6 +21,23 @@ export function extraTokenClaims(ctx: KoaContextWithOIDC, token: Token) {
       throw new errors.InvalidScope('only a person can allow this scope', asked.join(' '))
     }
   }
+  if (token.kind !== 'AccessToken') return undefined
   const signed = token.aud && token.resourceServer?.accessTokenFormat === 'jwt'
-  return token.kind === 'AccessToken' && signed ? { gid: token.grantId } : undefined
+  const named = signed ? { gid: token.grantId } : {}
+  return { ...provenBy(ctx), ...claimsOfDerived(token), ...named }
+}
+
+type Source = { acr?: string; amr?: string[]; authTime?: number }
+
+/** How and when the person signed in (RFC 9470 §6), from whatever the token is redeemed for. */
+function provenBy({ oidc }: KoaContextWithOIDC): Record<string, unknown> {
+  const { AuthorizationCode, RefreshToken, DeviceCode, BackchannelAuthenticationRequest } =
+    oidc.entities as Record<string, Source | undefined>
+  const { acr, amr, authTime } =
+    AuthorizationCode ?? RefreshToken ?? DeviceCode ?? BackchannelAuthenticationRequest ?? {}
+  return {
+    ...(acr === undefined ? {} : { acr }),
+    ...(amr === undefined ? {} : { amr }),
+    ...(authTime === undefined ? {} : { auth_time: authTime }),
+  }
 }

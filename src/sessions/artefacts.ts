@@ -59,6 +59,7 @@ export const artefacts = {
       resources: 'jsonb',
       rest: 'jsonb',
       offline: 'boolean',
+      parents: 'text[]',
       ...times,
     },
   },

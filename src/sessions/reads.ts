@@ -52,8 +52,10 @@ const consent: Part = {
 
 const { sessions: session, grants: grant, interactions: interaction } = artefacts
 
-/** A grant that has ended is as good as none: what hangs on it is dead. */
-const liveGrant = 'g.expires_at > now()'
+/** A grant that has ended is as good as none: what hangs on it is dead, and what was exchanged for that. */
+const liveGrant = `g.expires_at > now() and (g.parents = '{}' or not exists (
+    select from unnest(g.parents) as parent
+    where not exists (select from grants p where p.id = parent and p.expires_at > now())))`
 const liveSession = 's.expires_at > now()'
 
 type Alias = 's' | 'i' | 'g' | 'a' | 'c' | 't' | 'r' | 'k'

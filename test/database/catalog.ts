@@ -168,6 +168,7 @@ export const catalog = {
     offline: 'boolean default',
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
+    parents: 'text[] default',
   },
   interactions: {
     idHash: 'bytea',
@@ -312,6 +313,15 @@ export const catalog = {
     activatedAt: 'timestamp with time zone null',
     retiredAt: 'timestamp with time zone null',
     stoppedAt: 'timestamp with time zone null',
+  },
+  tokenExchanges: {
+    clientId: 'text',
+    apiIdentifier: 'text null',
+    audienceClientId: 'text null',
+    sourceClientId: 'text null',
+    mode: 'text',
+    scopes: 'text[] null',
+    createdAt: 'timestamp with time zone default',
   },
   versions: {
     name: 'text',

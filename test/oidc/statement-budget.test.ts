@@ -5,6 +5,8 @@
  */
 import { beforeAll, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
+import { getClient } from '../../src/clients/clients.ts'
+import { allowExchange } from '../../src/clients/exchanges.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
 import {
@@ -41,6 +43,11 @@ beforeAll(async () => {
   const [key, prover] = [await createKey(), await createProver()]
   strict = await createApp(server, { profile: 'fapi2', preset: 'web' }, { key, prover })
   steady = await createApp(server, { refreshRotation: false, introspectionAlg: 'ES256' })
+  await allowExchange(
+    db,
+    { client: await getClient(db, service.id), audience: api, mode: 'delegation' },
+    { actor: { kind: 'operator' } },
+  )
   // The server hears of these changes within a second and forgets what it knew; the count begins after that.
   await new Promise((resolve) => setTimeout(resolve, 1500))
   await authorize(visitor, app, person)
@@ -274,6 +281,23 @@ test('introspection as a JWT: 1', async () => {
       { token: answer.body.access_token },
       { accept },
     )
+    expect(status).toBe(200)
+  })
+})
+
+test('a token exchanged for another: 3', async () => {
+  const grantType = 'urn:ietf:params:oauth:grant-type:token-exchange'
+  const parameters = { resource: api, scope: 'openid read' }
+  const request = app.begin(parameters)
+  const page = await walk(visitor, request, person)
+  const { body } = await app.redeem(request, app.answerOf(request, page).code, { resource: api })
+  await expectBudget(3, async () => {
+    const { status } = await service.post('token', {
+      grant_type: grantType,
+      subject_token: body.access_token,
+      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+      resource: api,
+    })
     expect(status).toBe(200)
   })
 })

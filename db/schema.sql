@@ -182,16 +182,22 @@ create table clients (
   refresh_total_seconds integer,
   refresh_rotation boolean not null default true,
   certificate_authorities text,
+  registered_with text,
+  management_hash bytea,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_access_token_seconds_check CHECK (access_token_seconds >= 30 AND access_token_seconds <= 86400),
   constraint clients_id_check CHECK (id ~ '^[A-Za-z0-9_-]{1,128}$'::text),
+  constraint clients_management_hash_key UNIQUE (management_hash),
   constraint clients_name_check CHECK (name <> ''::text),
   constraint clients_profile_check CHECK (profile = ANY (ARRAY['fapi2'::text, 'fapi2-message-signing'::text])),
   constraint clients_refresh_idle_seconds_check CHECK (refresh_idle_seconds >= 60 AND refresh_idle_seconds <= 31536000),
   constraint clients_refresh_total_seconds_check CHECK (refresh_total_seconds >= 60 AND refresh_total_seconds <= 31536000),
-  constraint idle_within_total CHECK (refresh_idle_seconds <= refresh_total_seconds)
+  constraint idle_within_total CHECK (refresh_idle_seconds <= refresh_total_seconds),
+  constraint registered_is_managed CHECK ((registered_with IS NULL) = (management_hash IS NULL))
 );
-CREATE UNIQUE INDEX clients_name ON clients USING btree (lower(name));
+CREATE INDEX clients_registered_name ON clients USING btree (lower(name)) WHERE (registered_with IS NOT NULL);
+CREATE INDEX clients_registered_with_idx ON clients USING btree (registered_with);
+CREATE UNIQUE INDEX clients_name ON clients USING btree (lower(name)) WHERE (registered_with IS NULL);
 
 create table consents (
   account_id uuid not null,
@@ -354,6 +360,26 @@ create table registration_access_tokens (
 );
 CREATE INDEX registration_access_tokens_client_id_idx ON registration_access_tokens USING btree (client_id);
 
+create table registration_tokens (
+  id text not null,
+  name text not null,
+  token_hash bytea not null,
+  uses_left integer,
+  used integer not null default 0,
+  scopes text[] not null,
+  grant_types text[] not null,
+  redirect_hosts text[] not null default '{}'::text[],
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint registration_tokens_pkey PRIMARY KEY (id),
+  constraint registration_tokens_grant_types_check CHECK (cardinality(grant_types) > 0),
+  constraint registration_tokens_name_check CHECK (name <> ''::text),
+  constraint registration_tokens_token_hash_key UNIQUE (token_hash),
+  constraint registration_tokens_uses_left_check CHECK (uses_left >= 0)
+);
+CREATE UNIQUE INDEX registration_tokens_name ON registration_tokens USING btree (lower(name)) WHERE (revoked_at IS NULL);
+
 create table registration_transitions (
   registration_id uuid not null,
   at timestamp with time zone not null default clock_timestamp(),
@@ -469,6 +495,7 @@ alter table authorization_types add constraint authorization_types_api_identifie
 alter table client_apis add constraint client_apis_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table client_apis add constraint client_apis_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table client_secrets add constraint client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
+alter table clients add constraint clients_registered_with_fkey FOREIGN KEY (registered_with) REFERENCES registration_tokens(id);
 alter table registration_transitions add constraint registration_transitions_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES registrations(id) ON DELETE CASCADE;
 alter table registrations add constraint registrations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE SET NULL;
 alter table token_exchanges add constraint token_exchanges_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;

@@ -13,6 +13,7 @@ import { createCsrf } from './http/csrf.ts'
 import { readForm } from './http/form-body.ts'
 import { frontDoor } from './http/front-door.ts'
 import { createHealth, type Health } from './http/health.ts'
+import { readJson } from './http/json-body.ts'
 import { createKnownDevices } from './http/known-device.ts'
 import { cleanupLimits, createLimits } from './http/limits.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
@@ -32,8 +33,10 @@ import { createEngineFetch } from './oidc/outgoing-fetch.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
 import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
+import { createRegistration } from './oidc/registration.ts'
 import { loadSigningKeys, type SigningKeySet } from './oidc/signing-keys.ts'
 import { createStructuredIntrospection } from './oidc/structured-tokens.ts'
+import { createClientCheck } from './oidc/validate-client.ts'
 import { createOutgoing } from './outgoing/outgoing.ts'
 import type { PagesDeps } from './pages/context.ts'
 import { protocolPages } from './pages/protocol.ts'
@@ -197,6 +200,16 @@ export function createApp(options: AppOptions): App {
     }
     await next()
   })
+  koa.use(
+    createRegistration({
+      issuer: config.issuer,
+      db,
+      engineCheck: createClientCheck(config.issuer, config.allowPrivateTargets),
+      readJson,
+      forget: clients.forget,
+      limit: (ctx, name) => limits.consume(`client-${name}`, limitKeyAddress(ctx.state.address)),
+    }),
+  )
   koa.use(protocol)
   koa.use(pageRoutes(pagesDeps).routes())
   for (const middleware of registrationRoutes({ registration, views, limits })) koa.use(middleware)

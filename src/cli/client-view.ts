@@ -15,12 +15,21 @@ export function clientJson(client: Client, secret?: string): Record<string, unkn
     ...(secret === undefined ? {} : { client_secret: secret, client_secret_expires_at: 0 }),
     ...inOrder({ ...metadata, ...(scope === '' ? {} : { scope }) }),
     preset: client.preset,
+    ...cameJson(client),
     pkce: client.pkceRequired ? 'required' : 'optional',
     ...policyJson(client),
     first_party: client.firstParty,
     disabled: client.disabledAt !== null,
     apis: apis.map(({ identifier }) => identifier),
   }
+}
+
+function cameJson({ registeredWith }: Client): Record<string, unknown> {
+  return registeredWith ? { registered_by: 'itself', registration_token: registeredWith.name } : {}
+}
+
+function howItCame({ registeredWith }: Client): string {
+  return registeredWith ? `by itself, with the token “${registeredWith.name}”` : 'by an admin'
 }
 
 /** What one looks for first, first; the database keeps no order. */
@@ -53,6 +62,7 @@ export function showClient(out: Output, client: Client, issuer: string, secret?:
     ['Client secret', secret],
     ['Issuer', issuer],
     ['Preset', client.preset],
+    ['Came', howItCame(client)],
     ['Status', client.disabledAt ? `disabled since ${stamp(client.disabledAt)}` : 'enabled'],
     ['App', metadata.client_uri],
     ['Redirect URIs', metadata.redirect_uris],

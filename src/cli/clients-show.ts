@@ -57,7 +57,7 @@ function list(context: Context, flags: Flags & { quiet?: boolean }): Promise<voi
     const rows = all.map((client): Cell[] => [
       client.name,
       client.id,
-      client.preset,
+      client.registeredWith ? { text: client.preset, style: 'yellow' } : client.preset,
       client.metadata.token_endpoint_auth_method === 'none' ? 'public' : 'confidential',
       client.disabledAt ? { text: 'disabled', style: 'red' } : { text: 'enabled', style: 'green' },
       client.metadata.client_uri ?? client.metadata.redirect_uris[0] ?? '',

@@ -14,6 +14,7 @@ import { overview } from './help.ts'
 import type { Io } from './io.ts'
 import { addKeys } from './keys.ts'
 import { addMigrate } from './migrate.ts'
+import { addRegistrationTokens } from './registration-tokens.ts'
 import { addSessions } from './sessions.ts'
 import { addUsers } from './users.ts'
 
@@ -72,6 +73,7 @@ export function buildProgram(context: Context): Command {
   addLife(clients, context)
   addApis(program, context)
   addExchanges(program, context)
+  addRegistrationTokens(program, context)
   program.commandsGroup('People:')
   addUsers(program, context)
   addSessions(program, context)

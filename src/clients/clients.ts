@@ -31,6 +31,8 @@ export type Client = ClientPolicy & {
   apis: AllowedApi[]
   /** Grant types that hang on a policy elsewhere (exchanges.ts, issuers.ts) and not on its metadata. */
   policyGrants: string[]
+  /** The registration token that it came with by itself; null for an admin's. */
+  registeredWith: { id: string; name: string } | null
   /** The living secrets, newest first; what they are is known to the app alone. */
   secrets: { createdAt: Date; expiresAt: Date | null }[]
   disabledAt: Date | null
@@ -79,9 +81,12 @@ export function secretMatches(
     .includes(true)
 }
 
-/** By id, else by name however its case is written. */
+/** By id, else an admin's by name however its case is written: those that register themselves may share names. */
 export async function findClient(db: Db, nameOrId: string): Promise<Client | undefined> {
-  const rows = await readClients(db, sql`c.id = ${nameOrId} or lower(c.name) = lower(${nameOrId})`)
+  const rows = await readClients(
+    db,
+    sql`c.id = ${nameOrId} or (lower(c.name) = lower(${nameOrId}) and c.registered_with is null)`,
+  )
   const row = rows.find(({ id }) => id === nameOrId) ?? rows[0]
   return row && withoutHashes(row)
 }
@@ -113,7 +118,10 @@ async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<R
   const { rows } = await sql<Omit<Row, 'secrets'> & { secrets: [string, number, number | null][] }>`
     select c.id, c.name, c.preset, c.metadata, c.first_party, c.pkce_required, c.ignores_unknown_resource,
       c.profile, c.access_token_seconds, c.refresh_idle_seconds, c.refresh_total_seconds, c.refresh_rotation,
-      c.certificate_authorities, c.disabled_at, c.created_at, c.updated_at,
+      c.certificate_authorities,
+      (select json_build_object('id', t.id, 'name', t.name)
+        from registration_tokens t where t.id = c.registered_with) as registered_with,
+      c.disabled_at, c.created_at, c.updated_at,
       coalesce((
         select json_agg(json_build_array(
           encode(s.hash, 'hex'), extract(epoch from s.created_at), extract(epoch from s.expires_at)

@@ -1,21 +1,18 @@
 /** Changes a client. What is not named stays; what is taken away is taken from living tokens too. */
 import { sql } from 'kysely'
-import { record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
-import { bumpVersion } from '../database/versions.ts'
-import { type Access, resolveAccess, storeApis } from './access.ts'
-import { differences, isNarrower, isTighter } from './client-differences.ts'
-import { endAccess } from './client-life.ts'
-import { type Client, findClient, getClient, wholeScope } from './clients.ts'
-import { addSecret, type By, type ClientInput, type Refused, unique } from './create-client.ts'
+import { type Access, resolveAccess } from './access.ts'
+import { type Client, findClient, getClient } from './clients.ts'
+import { type By, type ClientInput, type Refused, unique } from './create-client.ts'
 import { runEngineCheck } from './engine-check.ts'
-import { type ClientMetadata, checkMetadata, usesSecret } from './metadata.ts'
+import { type ClientMetadata, checkMetadata } from './metadata.ts'
 import { changedPolicy, type PolicyChange } from './policy.ts'
 import { findPreset, presetUris } from './presets.ts'
 import { withProfile } from './profiles.ts'
 import { applySettings, type ProtocolSettings, withoutLeftovers } from './protocol-settings.ts'
 import { splitScope } from './scopes.ts'
+import { storeChange } from './store-change.ts'
 
 /** Lists replace; `add…` and `remove…` change one entry. Null removes, and of a policy restores what holds for all. */
 export type ClientChange = {
@@ -70,38 +67,11 @@ export function updateClient(
     if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
 
     const after = { metadata, pkceRequired, firstParty, apis: access.apis, ...policy }
-    const changed = differences(before, after)
-    if (changed.length === 0) return { ok: true, client: before, changed, narrowed: false }
-    const namesake = await findClient(trx, metadata.client_name)
-    if (changed.includes('client_name') && namesake && namesake.id !== id) {
+    const namesake = before.registeredWith ? undefined : await findClient(trx, metadata.client_name)
+    if (before.name !== metadata.client_name && namesake && namesake.id !== id) {
       return { ok: false, reason: 'taken', field: 'name', client: namesake }
     }
-    await trx
-      .updateTable('clients')
-      .set({
-        name: metadata.client_name,
-        metadata: JSON.stringify(metadata),
-        pkceRequired,
-        firstParty,
-        ...policy,
-        updatedAt: sql<Date>`now()`,
-      })
-      .where('id', '=', id)
-      .execute()
-    await storeApis(trx, id, access.apis)
-    const secret = await fitSecrets(trx, before, metadata)
-    const narrowed = isNarrower(wholeScope(before), wholeScope(after)) || isTighter(before, after)
-    if (narrowed) await endAccess(trx, id)
-    await bumpVersion(trx, 'clients')
-    await record(trx, {
-      type: 'client.updated',
-      actor: by.actor,
-      origin: by.origin,
-      clientId: id,
-      detail: { changed },
-    })
-    const client = await getClient(trx, id)
-    return { ok: true, client, changed, narrowed, ...(secret === undefined ? {} : { secret }) }
+    return { ok: true, ...(await storeChange(trx, before, after, by)) }
   })
 }
 
@@ -178,16 +148,4 @@ function moved(
 function changedGrantTypes(before: string[], scopes: string[]): string[] {
   const refreshes = before.includes('authorization_code') && scopes.includes('offline_access')
   return refreshes && !before.includes('refresh_token') ? [...before, 'refresh_token'] : before
-}
-
-/** A client that becomes public forgets its secrets; one that becomes confidential gets its first. */
-async function fitSecrets(
-  trx: Db,
-  before: Client,
-  metadata: ClientMetadata,
-): Promise<string | undefined> {
-  if (usesSecret(metadata) === usesSecret(before.metadata)) return undefined
-  if (usesSecret(metadata)) return addSecret(trx, before.id)
-  await trx.deleteFrom('clientSecrets').where('clientId', '=', before.id).execute()
-  return undefined
 }

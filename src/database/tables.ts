@@ -87,6 +87,8 @@ export type Tables = {
     refreshTotalSeconds: number | null
     refreshRotation: Generated<boolean>
     certificateAuthorities: string | null
+    registeredWith: Generated<string | null>
+    managementHash: Generated<Buffer | null>
     disabledAt: Date | null
     createdAt: Generated<Date>
     updatedAt: Generated<Date>
@@ -96,6 +98,19 @@ export type Tables = {
     clientId: string
     createdAt: Generated<Date>
     expiresAt: Date | null
+  }
+  registrationTokens: {
+    id: string
+    name: string
+    tokenHash: Buffer
+    usesLeft: number | null
+    used: Generated<number>
+    scopes: string[]
+    grantTypes: string[]
+    redirectHosts: Generated<string[]>
+    createdAt: Generated<Date>
+    expiresAt: Date | null
+    revokedAt: Generated<Date | null>
   }
   apis: {
     identifier: string

@@ -108,6 +108,17 @@ export const limitTable = {
     windows: [{ points: 30, seconds: minute }],
     store: 'memory',
   },
+  // Registering takes a token, so these as well are against floods.
+  'client-registration': {
+    per: ['address'],
+    windows: [{ points: 60, seconds: minute }],
+    store: 'memory',
+  },
+  'client-management': {
+    per: ['address'],
+    windows: [{ points: 120, seconds: minute }],
+    store: 'memory',
+  },
   // Refusals are kept a week for `idp explain`; more than these say nothing new.
   'refusal-address': {
     per: ['address'],

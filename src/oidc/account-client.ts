@@ -27,6 +27,7 @@ export function accountClient(issuer: string, brandName: string): StoredClient {
     ignoresUnknownResource: false,
     apis: [],
     policyGrants: [],
+    registeredWith: null,
     secrets: [],
     authMethods: ['none'],
     disabledAt: null,

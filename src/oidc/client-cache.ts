@@ -6,11 +6,14 @@
 import { type Api, findApi } from '../clients/apis.ts'
 import { findStoredClient, type StoredClient } from '../clients/clients.ts'
 import type { Db } from '../database/connection.ts'
+import { type Offers, readOffers } from './offers.ts'
 
 export type ClientCache = {
   /** Enabled clients only. */
   client(id: string): Promise<StoredClient | undefined>
   api(identifier: string): Promise<Api | undefined>
+  /** What admins have opened. */
+  offers(): Promise<Offers>
   forget(): void
 }
 
@@ -22,6 +25,7 @@ export function createClientCache(db: Db, builtIn: StoredClient[] = []): ClientC
   const own = new Map(builtIn.map((client) => [client.id, client]))
   const clients = new Map<string, Promise<StoredClient | undefined>>()
   const apis = new Map<string, Promise<Api | undefined>>()
+  const opened = new Map<string, Promise<Offers | undefined>>()
 
   function remember<T>(
     entries: Map<string, Promise<T | undefined>>,
@@ -49,7 +53,9 @@ export function createClientCache(db: Db, builtIn: StoredClient[] = []): ClientC
       })
     },
     api: (identifier) => remember(apis, identifier, () => findApi(db, identifier)),
+    offers: () => remember(opened, '', () => readOffers(db)) as Promise<Offers>,
     forget() {
+      opened.clear()
       clients.clear()
       apis.clear()
     },

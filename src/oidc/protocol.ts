@@ -12,6 +12,7 @@ import { cookieNames } from './cookies.ts'
 import { advertise } from './discovery.ts'
 import { createDocument, type Document, sendDocument } from './documents.ts'
 import { runAfterFlush } from './events.ts'
+import { offeredMembers } from './offers.ts'
 import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { withoutForeignResources } from './resources.ts'
@@ -28,8 +29,8 @@ import {
 export type Engine = {
   provider: Provider
   keySet: Document
-  /** Filled by the first request for it. */
-  discovery?: Document
+  /** Filled by the first request for it, and anew when other things are offered. */
+  discovery?: { offered: string; document: Document }
   introspectStructured(ctx: KoaContextWithOIDC): Promise<void>
 }
 
@@ -86,12 +87,15 @@ export function createProtocol(options: ProtocolOptions): Middleware {
 
   async function discovery(ctx: Context): Promise<void> {
     const engine = options.engine()
-    if (!engine.discovery) {
+    const offered = offeredMembers(await options.clients.offers(), options.config.issuer)
+    const key = JSON.stringify(offered)
+    if (engine.discovery?.offered !== key) {
       await dispatch(engine.provider, ctx)
       const promised = advertise(ctx.body as Record<string, unknown>, options.config)
-      engine.discovery = createDocument(promised, discoveryMaxAgeSeconds)
+      const document = createDocument({ ...promised, ...offered }, discoveryMaxAgeSeconds)
+      engine.discovery = { offered: key, document }
     }
-    sendDocument(ctx, engine.discovery)
+    sendDocument(ctx, engine.discovery.document)
   }
 
   async function toGet(ctx: Context): Promise<void> {

@@ -73,6 +73,7 @@ function optionsOf(issuer: string, { keys, api }: Cast): ProviderOptions {
     clients: {
       client: none,
       forget: none,
+      offers: none,
       api: async () => ({
         ...api,
         name: api.identifier,

@@ -131,6 +131,8 @@ export const catalog = {
     refreshTotalSeconds: 'integer null',
     refreshRotation: 'boolean default',
     certificateAuthorities: 'text null',
+    registeredWith: 'text null',
+    managementHash: 'bytea null',
   },
   consents: {
     accountId: 'uuid',
@@ -251,6 +253,19 @@ export const catalog = {
     rest: 'jsonb default',
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone null',
+  },
+  registrationTokens: {
+    id: 'text',
+    name: 'text',
+    tokenHash: 'bytea',
+    usesLeft: 'integer null',
+    used: 'integer default',
+    scopes: 'text[]',
+    grantTypes: 'text[]',
+    redirectHosts: 'text[] default',
+    createdAt: 'timestamp with time zone default',
+    expiresAt: 'timestamp with time zone null',
+    revokedAt: 'timestamp with time zone null',
   },
   registrationTransitions: {
     registrationId: 'uuid',

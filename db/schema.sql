@@ -132,8 +132,13 @@ create table backchannel_authentication_requests (
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
   consumed_at timestamp with time zone,
+  id_sealed bytea,
+  interval_seconds integer not null default 5,
+  polled_at timestamp with time zone,
+  hurried boolean not null default false,
   constraint backchannel_authentication_requests_pkey PRIMARY KEY (id_hash)
 );
+CREATE INDEX backchannel_authentication_requests_account_id_idx ON backchannel_authentication_requests USING btree (account_id) WHERE (grant_id IS NULL);
 CREATE INDEX backchannel_authentication_requests_expires_at_idx ON backchannel_authentication_requests USING btree (expires_at);
 
 create table client_apis (
@@ -225,6 +230,10 @@ create table device_codes (
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
   consumed_at timestamp with time zone,
+  browser text,
+  interval_seconds integer not null default 5,
+  polled_at timestamp with time zone,
+  hurried boolean not null default false,
   constraint device_codes_pkey PRIMARY KEY (id_hash),
   constraint device_codes_user_code_hash_key UNIQUE (user_code_hash)
 );

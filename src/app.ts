@@ -198,6 +198,9 @@ export function createApp(options: AppOptions): App {
     if (ctx.path === '/oauth2/authorize' || ctx.path === '/oauth2/logout') {
       await limits.consume('authorize-address', limitKeyAddress(ctx.state.address))
     }
+    if (ctx.path === '/oauth2/device') {
+      await limits.consume('device-address', limitKeyAddress(ctx.state.address))
+    }
     await next()
   })
   koa.use(

@@ -1,6 +1,7 @@
 /** The flags that describe a client, shared by `create` and `update`, and what they mean to clients/. */
 import { type Command, Option } from 'commander'
 import { authMethods, type ClientMetadata } from '../clients/metadata.ts'
+import { deviceGrant } from '../clients/rules/grants.ts'
 import {
   addProtocolOptions,
   type ProtocolFlags,
@@ -10,6 +11,14 @@ import { CliError, exitCodes } from './errors.ts'
 import { collect, readText } from './input.ts'
 import type { Io } from './io.ts'
 
+/** As people type them, and as RFC 7591 has them. */
+const grants: Record<string, string> = {
+  authorization_code: 'authorization_code',
+  refresh_token: 'refresh_token',
+  client_credentials: 'client_credentials',
+  device_code: deviceGrant,
+}
+
 export type ClientFlags = ProtocolFlags & {
   appUrl?: string | false
   redirectUri?: string[]
@@ -18,6 +27,7 @@ export type ClientFlags = ProtocolFlags & {
   frontchannelLogoutUri?: string | false
   scope?: string
   api?: string[] | false
+  grantType?: string[]
   authMethod?: string
   pkce?: 'required' | 'optional'
   jwksFile?: string
@@ -43,6 +53,11 @@ export function addClientOptions(command: Command): Command {
     .option('--frontchannel-logout-uri <uri>', 'for old apps: told by the browser, in a frame')
     .option('--scope <scopes>', 'what the app may ask for, separated by spaces; scopes of APIs too')
     .option('--api <identifier>', 'an API it may call, with every scope; may be repeated', collect)
+    .option(
+      '--grant-type <type>',
+      `how it comes by tokens, in place of the preset's: ${Object.keys(grants).join(', ')}; may be repeated`,
+      collect,
+    )
     .addOption(new Option('--auth-method <method>', 'how it proves who it is').choices(authMethods))
     .addOption(
       new Option('--pkce <mode>', 'whether PKCE is needed').choices(['required', 'optional']),
@@ -62,12 +77,21 @@ export async function readClientFlags(io: Io, flags: ClientFlags) {
       flags.postLogoutRedirectUri === false ? [] : flags.postLogoutRedirectUri,
     scope: flags.scope,
     apis: flags.api === false ? [] : flags.api,
+    grantTypes: flags.grantType?.map(readGrantType),
     authMethod: flags.authMethod,
     pkce: flags.pkce,
     jwks: flags.jwksFile === undefined ? undefined : await readJwks(io, flags.jwksFile),
     jwksUri: flags.jwksUri,
     firstParty: flags.firstParty,
   }
+}
+
+function readGrantType(given: string): string {
+  const whole = grants[given] ?? Object.values(grants).find((grant) => grant === given)
+  if (whole) return whole
+  throw new CliError(exitCodes.usage, `There is no grant type “${given}”.`, [
+    `One of: ${Object.keys(grants).join(', ')}.`,
+  ])
 }
 
 async function readJwks(io: Io, path: string): Promise<ClientMetadata['jwks']> {

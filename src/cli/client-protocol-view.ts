@@ -1,6 +1,7 @@
 /** How an app speaks the protocol, where it is another way than most: for programs and for people. */
 import { readAuthorities, tlsSubjects } from '../clients/certificates.ts'
 import type { Client } from '../clients/clients.ts'
+import { backchannelGrant, deviceGrant } from '../clients/rules/grants.ts'
 
 /** Beside the metadata; what is not set holds for every app and is left out. Times in seconds. */
 export function policyJson(client: Client): Record<string, unknown> {
@@ -30,6 +31,8 @@ export function protocolFields(client: Client): [string, string | string[] | und
     ['Introspection', signed(metadata.introspection_signed_response_alg)],
     ['Tokens', describeTokens(client)],
     ['People', describePeople(metadata)],
+    ['Grants', describeGrants(metadata)],
+    ['Asks people', describeBackchannel(metadata)],
   ]
 }
 
@@ -106,6 +109,27 @@ function describePeople(metadata: Client['metadata']): string | undefined {
   if (metadata.subject_type !== 'pairwise') return undefined
   const { sector_identifier_uri: sector } = metadata
   return `called by names of this app’s own (pairwise)${sector ? `, sector ${sector}` : ''}`
+}
+
+/** Where it is another way than by a person's browser. */
+function describeGrants({ grant_types: grants }: Client['metadata']): string[] {
+  return [
+    ...(grants.includes(deviceGrant) ? ['by a code that people type elsewhere (device flow)'] : []),
+    ...(grants.includes(backchannelGrant) ? ['by asking people on their own device (CIBA)'] : []),
+  ]
+}
+
+function describeBackchannel(metadata: Client['metadata']): string[] {
+  const {
+    backchannel_token_delivery_mode: mode,
+    backchannel_client_notification_endpoint: endpoint,
+    backchannel_authentication_request_signing_alg: alg,
+  } = metadata
+  if (mode === undefined) return []
+  return [
+    mode === 'ping' ? `is told at ${endpoint} (ping)` : 'asks until they have decided (poll)',
+    ...(alg ? [`by requests signed by ${alg}, no others`] : []),
+  ]
 }
 
 function signed(alg: string | undefined): string | undefined {

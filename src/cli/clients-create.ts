@@ -47,6 +47,7 @@ export function addCreate(clients: Command, context: Context): void {
       'clients create Robot --preset service --api https://api.example.org',
       'a program that calls an API',
     ],
+    ['clients create TV --preset device', 'a device without a browser'],
     [
       'clients create Bank --preset web --redirect-uri https://bank.example.org/cb --profile fapi2 --jwks-file keys.json',
       'an app that keeps the rules of FAPI 2.0: pushed requests, bound tokens, strong signatures',

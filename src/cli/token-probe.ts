@@ -1,6 +1,7 @@
 /** The token endpoint's side of a probe: a code that never was must fail for being no code, not for who asks. */
 import type { Client } from '../clients/clients.ts'
 import { usesSecret } from '../clients/metadata.ts'
+import { backchannelGrant, deviceGrant, signsPeopleIn } from '../clients/rules/grants.ts'
 import { randomToken } from '../crypto.ts'
 import { ask, wordsOf } from './probe-request.ts'
 import type { Check } from './sign-in-probe.ts'
@@ -23,7 +24,7 @@ export async function checkToken(
   if (metadata.dpop_bound_access_tokens || metadata.tls_client_certificate_bound_access_tokens) {
     return { check, status: 'skipped', detail: 'its tokens are bound to a key of its own' }
   }
-  const forItself = !metadata.grant_types.includes('authorization_code')
+  const forItself = !signsPeopleIn(metadata)
   const answer = await ask(endpoint, request(client, secret, forItself))
   if (!answer.ok) return { check, status: 'failed', detail: answer.words }
   const words = wordsOf(answer)
@@ -44,12 +45,7 @@ function request(client: Client, secret: string | undefined, forItself: boolean)
   const body = new URLSearchParams(
     forItself
       ? { grant_type: 'client_credentials', ...(api ? { resource: api.identifier } : {}) }
-      : {
-          grant_type: 'authorization_code',
-          code: randomToken(32),
-          redirect_uri: metadata.redirect_uris[0] ?? '',
-          code_verifier: randomToken(32),
-        },
+      : neverGranted(client),
   )
   const headers: Record<string, string> = {}
   if (metadata.token_endpoint_auth_method === 'client_secret_basic') {
@@ -60,4 +56,21 @@ function request(client: Client, secret: string | undefined, forItself: boolean)
     if (secret !== undefined) body.set('client_secret', secret)
   }
   return { method: 'POST', headers, body }
+}
+
+/** By the first of the ways in which people sign in to it. */
+function neverGranted({ metadata }: Client): Record<string, string> {
+  const { grant_types: grants, redirect_uris: redirects } = metadata
+  if (grants.includes('authorization_code')) {
+    return {
+      grant_type: 'authorization_code',
+      code: randomToken(32),
+      redirect_uri: redirects[0] ?? '',
+      code_verifier: randomToken(32),
+    }
+  }
+  if (grants.includes(deviceGrant)) {
+    return { grant_type: deviceGrant, device_code: randomToken(32) }
+  }
+  return { grant_type: backchannelGrant, auth_req_id: randomToken(32) }
 }

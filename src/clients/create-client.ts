@@ -19,6 +19,7 @@ import { changedPolicy, noPolicy, type PolicyChange } from './policy.ts'
 import { findPreset, type Preset, presetUris } from './presets.ts'
 import { withProfile } from './profiles.ts'
 import { applySettings, type ProtocolSettings } from './protocol-settings.ts'
+import { backchannelGrant, signsPeopleIn } from './rules/grants.ts'
 
 /** What is not given comes from the profile or the preset. */
 export type ClientInput = ProtocolSettings &
@@ -34,6 +35,8 @@ export type ClientInput = ProtocolSettings &
     scope?: string | undefined
     /** Identifiers. */
     apis?: string[] | undefined
+    /** RFC 7591 names, in place of the preset's. */
+    grantTypes?: string[] | undefined
     authMethod?: string | undefined
     pkce?: 'required' | 'optional' | undefined
     jwks?: ClientMetadata['jwks'] | undefined
@@ -60,13 +63,14 @@ export async function createClient(
 ): Promise<{ ok: true; created: boolean; client: Client; secret?: string } | Refused> {
   const preset = findPreset(given.preset)
   if (!preset) return { ok: false, reason: 'invalid', problems: [unknownPreset] }
-  const input = withProfile(given, { grant_types: [...preset.grantTypes] })
+  const grantTypes = given.grantTypes ?? [...preset.grantTypes]
+  const input = withProfile(given, { grant_types: grantTypes })
   const policy = changedPolicy(noPolicy, input)
   const access = await resolveAccess(db, {
     scope: input.scope ?? preset.scopes.join(' '),
     apis: input.apis ?? [],
   })
-  const metadata = draft(input, preset, access.standard)
+  const metadata = draft(input, { ...preset, grantTypes }, access.standard)
   const pkceRequired = (input.pkce ?? preset.pkce) === 'required'
   const id = input.clientId ?? makeId(input.name)
   const problems = [
@@ -124,15 +128,12 @@ export async function addSecret(db: Db, clientId: string): Promise<string> {
 function draft(input: ClientInput, preset: Preset, scopes: string[]): ClientMetadata {
   const known = presetUris(preset, input.appUrl)
   const withCode = preset.grantTypes.includes('authorization_code')
-  const grantTypes = [...preset.grantTypes]
-  if (withCode && scopes.includes('offline_access') && !grantTypes.includes('refresh_token')) {
-    grantTypes.push('refresh_token')
-  }
+  const grantTypes = withRefresh(unique([...preset.grantTypes]), scopes)
   const metadata: ClientMetadata = {
     client_name: input.name,
     ...(input.appUrl === undefined ? {} : { client_uri: input.appUrl }),
     application_type: preset.applicationType,
-    redirect_uris: unique(input.redirectUris ?? known.redirectUris),
+    redirect_uris: unique(input.redirectUris ?? (withCode ? known.redirectUris : [])),
     post_logout_redirect_uris: unique(input.postLogoutRedirectUris ?? known.postLogoutRedirectUris),
     ...(input.backchannelLogoutUri === undefined
       ? {}
@@ -153,7 +154,22 @@ function draft(input: ClientInput, preset: Preset, scopes: string[]): ClientMeta
     ...(input.jwks === undefined ? {} : { jwks: input.jwks }),
     ...(input.jwksUri === undefined ? {} : { jwks_uri: input.jwksUri }),
   }
-  return applySettings(metadata, input)
+  return applySettings(metadata, withDelivery(input, grantTypes))
+}
+
+/** Whoever may stay signed in needs refresh tokens. */
+export function withRefresh(grantTypes: string[], scopes: string[]): string[] {
+  const needed = signsPeopleIn({ grant_types: grantTypes }) && scopes.includes('offline_access')
+  return needed ? unique([...grantTypes, 'refresh_token']) : grantTypes
+}
+
+/** CIBA Core §4 has no default; polling works for everybody. */
+export function withDelivery<T extends ProtocolSettings>(settings: T, grantTypes: string[]): T {
+  if (!grantTypes.includes(backchannelGrant) || settings.backchannelDelivery !== undefined) {
+    return settings
+  }
+  const pings = typeof settings.backchannelNotificationEndpoint === 'string'
+  return { ...settings, backchannelDelivery: pings ? 'ping' : 'poll' }
 }
 
 async function answerTaken(

@@ -6,6 +6,7 @@
 import { type ClientPolicy, noPolicy } from './policy.ts'
 import { checkAddresses } from './rules/addresses.ts'
 import { checkAuthentication } from './rules/authentication.ts'
+import { checkBackchannel } from './rules/backchannel.ts'
 import { checkCertificates } from './rules/certificates.ts'
 import { checkGrants, checkScope } from './rules/grants.ts'
 import type { Problem } from './rules/problem.ts'
@@ -50,6 +51,11 @@ export type ClientMetadata = {
   id_token_signed_response_alg?: string
   userinfo_signed_response_alg?: string
   introspection_signed_response_alg?: string
+  /** CIBA: how the client learns that a person has decided. */
+  backchannel_token_delivery_mode?: string
+  backchannel_client_notification_endpoint?: string
+  /** With it such requests are signed, and no others are taken. */
+  backchannel_authentication_request_signing_alg?: string
   dpop_bound_access_tokens?: boolean
   tls_client_certificate_bound_access_tokens?: boolean
   subject_type?: 'public' | 'pairwise'
@@ -91,6 +97,7 @@ export function checkMetadata(
     ...checkAddresses(metadata),
     ...checkGrants(metadata),
     ...checkAuthentication(metadata, pkceRequired),
+    ...checkBackchannel(metadata),
     ...checkCertificates(metadata, policy),
     ...checkRequests(metadata),
     ...checkSignatures(metadata),

@@ -23,6 +23,9 @@ const members = {
   certificateBound: 'tls_client_certificate_bound_access_tokens',
   subjectType: 'subject_type',
   sectorIdentifierUri: 'sector_identifier_uri',
+  backchannelDelivery: 'backchannel_token_delivery_mode',
+  backchannelNotificationEndpoint: 'backchannel_client_notification_endpoint',
+  backchannelRequestAlg: 'backchannel_authentication_request_signing_alg',
 } as const satisfies Record<string, keyof ClientMetadata>
 
 /** Undefined leaves what was; null and false take it away. */

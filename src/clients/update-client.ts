@@ -4,13 +4,21 @@ import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { type Access, resolveAccess } from './access.ts'
 import { type Client, findClient, getClient } from './clients.ts'
-import { type By, type ClientInput, type Refused, unique } from './create-client.ts'
+import {
+  type By,
+  type ClientInput,
+  type Refused,
+  unique,
+  withDelivery,
+  withRefresh,
+} from './create-client.ts'
 import { runEngineCheck } from './engine-check.ts'
 import { type ClientMetadata, checkMetadata } from './metadata.ts'
 import { changedPolicy, type PolicyChange } from './policy.ts'
 import { findPreset, presetUris } from './presets.ts'
 import { withProfile } from './profiles.ts'
 import { applySettings, type ProtocolSettings, withoutLeftovers } from './protocol-settings.ts'
+import { backchannelGrant } from './rules/grants.ts'
 import { splitScope } from './scopes.ts'
 import { storeChange } from './store-change.ts'
 
@@ -22,6 +30,7 @@ export type ClientChange = {
     | 'postLogoutRedirectUris'
     | 'scope'
     | 'apis'
+    | 'grantTypes'
     | 'authMethod'
     | 'pkce'
     | 'jwks'
@@ -90,6 +99,7 @@ async function changedAccess(trx: Db, before: Client, change: ClientChange) {
 
 function changedMetadata(before: Client, change: ClientChange, scopes: string[]): ClientMetadata {
   const method = change.authMethod ?? before.metadata.token_endpoint_auth_method
+  const grantTypes = withRefresh(change.grantTypes ?? before.metadata.grant_types, scopes)
   const next: Record<string, unknown> = {
     ...before.metadata,
     client_name: change.name ?? before.name,
@@ -98,7 +108,8 @@ function changedMetadata(before: Client, change: ClientChange, scopes: string[])
     post_logout_redirect_uris:
       change.postLogoutRedirectUris ?? moved(before, change, 'postLogoutRedirectUris'),
     scope: scopes.length === 0 ? undefined : scopes.join(' '),
-    grant_types: changedGrantTypes(before.metadata.grant_types, scopes),
+    grant_types: grantTypes,
+    response_types: grantTypes.includes('authorization_code') ? ['code'] : [],
   }
   const single = {
     client_uri: change.appUrl,
@@ -112,7 +123,21 @@ function changedMetadata(before: Client, change: ClientChange, scopes: string[])
   for (const [name, value] of Object.entries(single))
     if (value !== undefined) next[name] = value ?? undefined
   const kept = Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined))
-  return applySettings(kept as ClientMetadata, change)
+  return applySettings(kept as ClientMetadata, deliveryOf(before, change, grantTypes))
+}
+
+/** What is set stays with the grant, and goes with it. */
+function deliveryOf(before: Client, change: ClientChange, grantTypes: string[]): ClientChange {
+  if (!grantTypes.includes(backchannelGrant)) {
+    const gone = { backchannelDelivery: null, backchannelNotificationEndpoint: null }
+    return change.grantTypes ? { ...gone, ...change } : change
+  }
+  const { backchannel_token_delivery_mode: mode } = before.metadata
+  if (change.backchannelDelivery === 'poll' && mode === 'ping') {
+    return { backchannelNotificationEndpoint: null, ...change }
+  }
+  const asked = change.backchannelDelivery !== undefined || !change.backchannelNotificationEndpoint
+  return mode !== undefined && asked ? change : withDelivery(change, grantTypes)
 }
 
 /** The logout token names the session wherever there is a place to send one. */
@@ -143,9 +168,4 @@ function moved(
     ...kept.filter((uri) => !old.includes(uri)),
     ...presetUris(preset, change.appUrl)[kind],
   ])
-}
-
-function changedGrantTypes(before: string[], scopes: string[]): string[] {
-  const refreshes = before.includes('authorization_code') && scopes.includes('offline_access')
-  return refreshes && !before.includes('refresh_token') ? [...before, 'refresh_token'] : before
 }

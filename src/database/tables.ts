@@ -218,8 +218,8 @@ export type Tables = {
     jkt: string | null
   }
   clientCredentials: Omit<TokenRow, 'grantId' | 'accountId'> & { jkt: string | null }
-  deviceCodes: PendingTokenRow & { userCodeHash: Buffer; idSealed: Buffer }
-  backchannelAuthenticationRequests: PendingTokenRow
+  deviceCodes: PendingTokenRow & { userCodeHash: Buffer; idSealed: Buffer; browser: string | null }
+  backchannelAuthenticationRequests: PendingTokenRow & { idSealed: Buffer | null }
   pushedAuthorizationRequests: {
     idHash: Buffer
     rest: Json
@@ -309,4 +309,7 @@ type PendingTokenRow = Omit<TokenRow, 'grantId' | 'accountId'> & {
   sessionUid: string | null
   expiresWithSession: Generated<boolean>
   consumedAt: Date | null
+  intervalSeconds: Generated<number>
+  polledAt: Date | null
+  hurried: Generated<boolean>
 }

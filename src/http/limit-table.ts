@@ -102,6 +102,38 @@ export const limitTable = {
     store: 'shared',
   },
 
+  // Codes of devices: only wrong ones stay counted, wherever they were typed (RFC 8628 §5.1).
+  'user-code-address': {
+    per: ['address'],
+    windows: [
+      { points: 10, seconds: 10 * minute },
+      { points: 60, seconds: day },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  'user-code-account': {
+    per: ['account'],
+    windows: [
+      { points: 10, seconds: 10 * minute },
+      { points: 60, seconds: day },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  'user-code-all': {
+    per: [],
+    windows: [{ points: 2000, seconds: 10 * minute }],
+    store: 'memory',
+    refunds: true,
+  },
+  // Each keeps a row for a day, and a public client need not say who it is.
+  'device-address': {
+    per: ['address'],
+    windows: [{ points: 120, seconds: minute }],
+    store: 'memory',
+  },
+
   // Client secrets are random, so this is against floods, not against guessing.
   'client-authentication': {
     per: ['client', 'address'],

@@ -19,6 +19,15 @@ import {
 import { consumeRefreshToken, hideRetry } from './refresh-retry.ts'
 import { sessionAdapter } from './session-adapter.ts'
 import { joinedRead, once, type UnitOfWork, unitOfWork } from './unit-of-work.ts'
+import {
+  decision,
+  findByUserCode,
+  keepRequestSecrets,
+  keepUserCode,
+  openDeviceCode,
+  polledPayload,
+  sealDeviceCode,
+} from './waiting-codes.ts'
 
 export type Storage = {
   pool: Queryable
@@ -57,10 +66,17 @@ function modelAdapter(storage: Storage, model: ModelName) {
       const row = toRow(model, id, payload)
       if (model === 'Grant') row.session_uid = sessionOfRequest()
       if (model === 'Interaction') row.progress = await beginningOf(unit)
-      if (model === 'DeviceCode') keepUserCode(storage.keyring, id, payload, row)
+      if (model === 'Interaction') sealDeviceCode(storage.keyring, id, row.rest as Payload)
       const key = `${model}:${id}`
       const wasThere = unit.known.has(key) && unit.writes.get(key)?.kind !== 'insert'
       unit.known.set(key, Promise.resolve({ ...payload, jti: id }))
+      if (model === 'DeviceCode') {
+        const decided = wasThere ? decision(unit, id, row) : undefined
+        if (decided) unit.writes.set(key, decided)
+        if (wasThere) return
+        keepUserCode(storage.keyring, id, row)
+      }
+      if (model === 'BackchannelAuthenticationRequest') keepRequestSecrets(storage.keyring, id, row)
       if (model === 'Grant' && wasThere) {
         unit.writes.set(key, { kind: 'widenGrant', row })
         return
@@ -79,13 +95,7 @@ function modelAdapter(storage: Storage, model: ModelName) {
       return once(unit, `${model}:${id}`, () => load(storage, unit, model, id))
     },
 
-    async findByUserCode(userCode: string): Promise<Payload | undefined> {
-      const found = await read(storage.pool, 'deviceCode', [sha256(userCode)])
-      if (!found.token) return undefined
-      const sealed = found.token.id_sealed as Buffer
-      const id = storage.keyring.open('device-code', userCode, sealed).toString()
-      return { ...toPayload(model, found.token, id), userCode }
-    },
+    findByUserCode: (userCode: string) => findByUserCode(storage, unitOfWork(), userCode),
 
     consume: (id: string) =>
       model === 'RefreshToken' ? consumeRefreshToken(storage.keyring, unitOfWork(), id) : spend(id),
@@ -118,7 +128,7 @@ async function load(
       if (!interaction || interaction.consumed_at !== null) return undefined
       if (!sha256(id).equals(interaction.id_hash as Buffer)) return undefined
       if (!isOfThisBrowser(unit, interaction.progress as Progress)) return undefined
-      return toPayload(model, interaction, id)
+      return openDeviceCode(storage.keyring, id, toPayload(model, interaction, id))
     }
     case 'Grant': {
       const known = (await unit.found)?.grant
@@ -151,12 +161,26 @@ async function load(
       const payload = token && toPayload(model, token, id)
       return payload && isOfThisClient(payload) ? payload : undefined
     }
-    default: {
-      const statement = `by_id_${artefactOf(model)}` as StatementName
-      const { token } = await read(storage.pool, statement, [sha256(id)])
-      return token && toPayload(model, token, id)
+    case 'DeviceCode':
+    case 'BackchannelAuthenticationRequest': {
+      if (unit.endpoint !== 'token') return storedById(storage, model, id)
+      const found = await tokenRead(storage, unit, polls[model], id)
+      const payload = polledPayload(model, found, id)
+      return payload && lateReplay(payload)
     }
+    default:
+      return storedById(storage, model, id)
   }
+}
+
+async function storedById(
+  { pool }: Storage,
+  model: ModelName,
+  id: string,
+): Promise<Payload | undefined> {
+  const statement = `by_id_${artefactOf(model)}` as StatementName
+  const { token } = await read(pool, statement, [sha256(id)])
+  return token && toPayload(model, token, id)
 }
 
 /** A language that was chosen on one page of a request stays for its next ones. */
@@ -180,18 +204,35 @@ function isOfThisBrowser(unit: UnitOfWork, { browser }: Progress): boolean {
 async function tokenRead(
   storage: Storage,
   unit: UnitOfWork,
-  statement: 'code' | 'refresh' | 'token',
+  statement: TokenStatement,
   id: string,
 ): Promise<Found> {
   // The engine looks for an opaque token among three models at once; all wait for one statement.
-  unit.found ??= read(storage.pool, statement, [sha256(id)])
+  unit.found ??= read(storage.pool, statement, [sha256(id), ...askingClient(statement)])
   const found = await unit.found
   const row = found.token ?? found.refreshToken
-  if (row) {
+  if (row?.grant_id) {
     const { client_id: clientId, grant_id: grantId, account_id: accountId } = row
     unit.boundTo = { clientId, grantId, accountId } as NonNullable<UnitOfWork['boundTo']>
   }
   return found
+}
+
+type TokenStatement =
+  | 'code'
+  | 'refresh'
+  | 'token'
+  | 'polled_device_codes'
+  | 'polled_backchannel_authentication_requests'
+
+const polls = {
+  DeviceCode: 'polled_device_codes',
+  BackchannelAuthenticationRequest: 'polled_backchannel_authentication_requests',
+} as const
+
+/** Only its own app's questions count. */
+function askingClient(statement: TokenStatement): [] | [string | null] {
+  return statement.startsWith('polled_') ? [Provider.ctx?.oidc.client?.clientId ?? null] : []
 }
 
 /** To another client a pushed request does not exist; its own says whose it is. */
@@ -208,15 +249,6 @@ function sessionOfRequest(): string | null {
 function lateReplay(payload: Payload): Payload {
   if (payload.consumed === undefined) return payload
   return { ...payload, exp: Math.floor(Date.now() / 1000) + replayWindowSeconds }
-}
-
-/** Only a hash of the user code is stored; the device code is sealed under it for the way back. */
-function keepUserCode(keyring: Keyring, id: string, payload: Payload, row: Payload): void {
-  const { userCode, ...rest } = row.rest as Payload
-  row.rest = rest
-  if (typeof userCode !== 'string') return
-  row.user_code_hash = sha256(userCode)
-  row.id_sealed = keyring.seal('device-code', userCode, (payload.jti as string) ?? id)
 }
 
 function unsupported(name: string): Adapter {

@@ -19,6 +19,7 @@ import type { ClientCache } from './client-cache.ts'
 import { clientExtras } from './client-metadata.ts'
 import { loadGrant } from './consent.ts'
 import { cookieNames, cookieOptions } from './cookies.ts'
+import { deviceFlow } from './device-flow.ts'
 import { dpop } from './dpop.ts'
 import { timesToLive } from './lifetimes.ts'
 import { type FindCertificate, mutualTls } from './mutual-tls.ts'
@@ -131,6 +132,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
       backchannelLogout: { enabled: true },
       claimsParameter: { enabled: true },
       clientCredentials: { enabled: true },
+      deviceFlow: deviceFlow(pages),
       dPoP: dpop(options.keyring),
       fapi: { enabled: true, profile: (_ctx, client) => (client?.profile ? '2.0' : undefined) },
       introspection: { enabled: true, allowedPolicy: mayIntrospect },

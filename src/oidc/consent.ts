@@ -64,6 +64,21 @@ function missing(grant: Grant | undefined, allowed: Wanted): Wanted {
   }
 }
 
+/** What of `wanted` is not among `allowed`. */
+function without(wanted: Wanted, allowed: Wanted): Wanted {
+  const rest = (all: string[], some: string[] = []) => all.filter((name) => !some.includes(name))
+  return {
+    scopes: rest(wanted.scopes, allowed.scopes),
+    claims: rest(wanted.claims, allowed.claims),
+    resources: Object.fromEntries(
+      Object.entries(wanted.resources).map(([identifier, asked]) => [
+        identifier,
+        rest(asked, allowed.resources[identifier]),
+      ]),
+    ),
+  }
+}
+
 function isEmpty(wanted: Wanted): boolean {
   const { scopes, claims, resources } = wanted
   return [scopes, claims, ...Object.values(resources)].every((list) => list.length === 0)
@@ -86,11 +101,15 @@ export async function loadGrant(ctx: KoaContextWithOIDC, found: Found): Promise<
   const wanted = wantedBy(ctx)
   const consent = found.consent?.account_id === account.accountId ? found.consent : undefined
   const allowed = client.first_party === true ? wanted : remembered(wanted, consent)
-  const added = missing(own, allowed)
+  // Each device has a grant of its own, or signing one out would sign out all.
+  const ofDevice = oidc.entities.DeviceCode !== undefined
+  if (ofDevice && !isEmpty(without(wanted, allowed))) return undefined
+  const added = missing(ofDevice ? undefined : own, allowed)
   if (isEmpty(added)) return own
 
   const grant =
-    own ?? new provider.Grant({ accountId: account.accountId, clientId: client.clientId })
+    (ofDevice ? undefined : own) ??
+    new provider.Grant({ accountId: account.accountId, clientId: client.clientId })
   if (added.scopes.length > 0) grant.addOIDCScope(added.scopes.join(' '))
   if (added.claims.length > 0) grant.addOIDCClaims(added.claims)
   for (const [identifier, scopes] of Object.entries(added.resources)) {

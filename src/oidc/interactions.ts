@@ -40,7 +40,7 @@ export type Flow = {
 /** Why a page of a flow cannot be shown, with what it takes to begin the same request again. */
 export type LostFlow = {
   reason: 'expired' | 'lost-cookie' | 'already-done'
-  restart?: { clientId: string; href: string }
+  restart?: { clientId: string; href: string; device?: boolean }
 }
 
 export type OpenedFlow = { ok: true; flow: Flow } | ({ ok: false } & LostFlow)
@@ -92,6 +92,8 @@ type Rest = {
   params: Parameters
   prompt: { name: string; reasons?: string[]; details?: Record<string, unknown> }
   lastSubmission?: Record<string, unknown>
+  /** Sealed. */
+  deviceCode?: string
   /** Without the flow's id at its end. */
   returnTo: string
 }
@@ -122,6 +124,10 @@ function toFlow(
 function restartOf(row: Row): LostFlow['restart'] {
   const age = Date.now() - (row.created_at as Date).getTime()
   if (age > restartHours * 3_600_000 || row.client_id === null) return undefined
+  // A device's code stands on the device, and only its hash here.
+  if ((row.rest as Rest).deviceCode !== undefined) {
+    return { clientId: row.client_id as string, href: '/device', device: true }
+  }
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries((row.rest as Rest).params)) {
     for (const item of [value].flat()) {

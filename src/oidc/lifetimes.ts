@@ -7,6 +7,7 @@ const day = 24 * 60 * minute
 export const lifetimes = {
   accessToken: 60 * minute,
   authorizationCode: 1 * minute,
+  deviceCode: 10 * minute,
   idToken: 60 * minute,
   interaction: 60 * minute,
   /** A session ends after two weeks without use, and a month after the sign-in at the latest. */
@@ -47,6 +48,7 @@ function secondsOf(value: unknown): number | undefined {
 export const timesToLive: Configuration['ttl'] = {
   AccessToken: (_ctx, token, client) => accessTokenSeconds(token, client, lifetimes.accessToken),
   AuthorizationCode: lifetimes.authorizationCode,
+  DeviceCode: lifetimes.deviceCode,
   ClientCredentials: (_ctx, token, client) => accessTokenSeconds(token, client, 10 * minute),
   Grant: lifetimes.grant,
   IdToken: lifetimes.idToken,

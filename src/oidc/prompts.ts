@@ -15,7 +15,10 @@ export function createPrompts() {
     consent.checks.remove('native_client_prompt')
     consent.checks.add(
       new Check(native.reason, native.description, native.error ?? 'interaction_required', (ctx) =>
-        isFirstParty(ctx) ? Check.NO_NEED_TO_PROMPT : native.check(ctx),
+        // Whoever enters a code has just confirmed whose device it is.
+        isFirstParty(ctx) || ctx.oidc.entities.DeviceCode
+          ? Check.NO_NEED_TO_PROMPT
+          : native.check(ctx),
       ),
     )
   }

@@ -9,6 +9,7 @@ import { AppError } from '../errors.ts'
 import type { Queryable } from '../sessions/reads.ts'
 import type { ClientCache } from './client-cache.ts'
 import { cookieNames } from './cookies.ts'
+import { DecidedMeanwhile, handOver } from './device-flow.ts'
 import { advertise } from './discovery.ts'
 import { createDocument, type Document, sendDocument } from './documents.ts'
 import { runAfterFlush } from './events.ts'
@@ -23,6 +24,7 @@ import {
   flushUnitOfWork,
   type Lost,
   runInUnitOfWork,
+  type UnitOfWork,
 } from './unit-of-work.ts'
 
 /** One engine with its keys; replaced as a whole when keys change. */
@@ -55,7 +57,16 @@ const discoveryPaths = new Set([
 ])
 // The engine's router would also take capitals and a slash at the end, past what is decided by the path here.
 const ours = /^\/oauth2\/[a-z-]+(\/[\w-]+)?$/
+/** Where the person comes back from signing in for a device. */
+const deviceResume = /^\/device\/[\w-]{20,64}$/
 const postable = new Set(['/oauth2/authorize', '/oauth2/logout'])
+/** Whatever a replay of one of these has issued ends (RFC 6749 §4.1.2). */
+const replayable = new Set<Lost>([
+  'authorization_codes',
+  'refresh_tokens',
+  'device_codes',
+  'backchannel_authentication_requests',
+])
 const discoveryMaxAgeSeconds = 300
 
 export function createProtocol(options: ProtocolOptions): Middleware {
@@ -64,6 +75,8 @@ export function createProtocol(options: ProtocolOptions): Middleware {
   return async function protocol(ctx: Context, next: Next) {
     const { path, method } = ctx
     if (discoveryPaths.has(path) && isRead(method)) return discovery(ctx)
+    if (path === '/device') return device(ctx, next)
+    if (deviceResume.test(path) && isRead(method)) return inUnitOfWork(ctx, next)
     if (!ours.test(path) && !discoveryPaths.has(path)) return next()
     if (path === '/oauth2/jwks' && isRead(method)) return sendDocument(ctx, options.engine().keySet)
     if (postable.has(path)) {
@@ -98,6 +111,14 @@ export function createProtocol(options: ProtocolOptions): Middleware {
     sendDocument(ctx, engine.discovery.document)
   }
 
+  /** The engine's `/device` begins where a person has said yes or no on ours. */
+  async function device(ctx: Context, next: Next): Promise<void> {
+    const answer = await options.pages.device(ctx)
+    if (!answer) return
+    handOver(ctx, answer)
+    await inUnitOfWork(ctx, next, answer.clientId)
+  }
+
   async function toGet(ctx: Context): Promise<void> {
     const reference = await keepPosted(options.pool, ctx.path, await options.readForm(ctx))
     ctx.status = 303
@@ -111,10 +132,12 @@ export function createProtocol(options: ProtocolOptions): Middleware {
     ctx.querystring = new URLSearchParams(parameters).toString()
   }
 
-  async function inUnitOfWork(ctx: Context, next: Next): Promise<void> {
+  async function inUnitOfWork(ctx: Context, next: Next, clientId?: string): Promise<void> {
     const engine = options.engine()
-    const endpoint = ctx.path.slice('/oauth2/'.length)
-    const unit = createUnitOfWork(endpoint, presented(ctx), options.browserOf(ctx))
+    // The pages of the device flow have a name of their own, since `/oauth2/device` is its endpoint for apps.
+    const endpoint = ctx.path.startsWith('/oauth2/') ? ctx.path.slice('/oauth2/'.length) : 'person'
+    const known = { ...presented(ctx), ...(clientId ? { clientId } : {}) }
+    const unit = createUnitOfWork(endpoint, known, options.browserOf(ctx))
     await runInUnitOfWork(unit, async () => {
       await dispatch(engine.provider, ctx, next)
       const oidcCtx = ctx as unknown as KoaContextWithOIDC
@@ -125,7 +148,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       if (ctx.status >= 500) throw faultOf(takeBack(ctx))
       try {
         const { lost, session } = await flushUnitOfWork(options.pool, unit)
-        if (lost) return await answerLost(oidcCtx, lost, unit.boundTo?.grantId)
+        if (lost) return await answerLost(oidcCtx, unit, lost)
         const settled = settledId(unit, session)
         if (settled) settleCookie(ctx, names.session, settled)
         await runAfterFlush(ctx)
@@ -156,7 +179,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
 
   function presented(ctx: Context) {
     const sessionId = ctx.cookies.get(names.session, { signed: false })
-    const interactionId = ctx.path.startsWith('/oauth2/authorize/')
+    const interactionId = /^\/(oauth2\/authorize|device)\//.test(ctx.path)
       ? ctx.cookies.get(names.resume, { signed: false })
       : undefined
     const clientId = ctx.query.client_id
@@ -170,11 +193,16 @@ export function createProtocol(options: ProtocolOptions): Middleware {
   /** Somebody was faster: the answer that the engine prepared is replaced, and nothing of it was written. */
   async function answerLost(
     ctx: KoaContextWithOIDC,
+    { endpoint, boundTo }: UnitOfWork,
     lost: Lost,
-    grantId: string | undefined,
   ): Promise<void> {
+    const grantId = boundTo?.grantId
     takeBack(ctx)
     if (lost === 'interactions') return options.pages.renderAlreadyDone(ctx)
+    if (lost === 'device_codes' && endpoint === 'person') {
+      const error = new DecidedMeanwhile('somebody was faster')
+      return options.pages.deviceRefused(ctx, { error: 'invalid_grant' }, error)
+    }
     if (lost === 'pushed_authorization_requests') {
       const out = {
         error: 'invalid_request_uri',
@@ -183,7 +211,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       ctx.status = 400
       return options.pages.renderError(ctx, out, new Error(out.error))
     }
-    if (grantId && (lost === 'authorization_codes' || lost === 'refresh_tokens')) {
+    if (grantId && replayable.has(lost)) {
       await options.pool.query({ text: 'delete from grants where id = $1', values: [grantId] })
       await options.onLostRace(ctx, grantId)
     }

@@ -7,6 +7,7 @@ import { type StoredClient, secretMatches } from '../clients/clients.ts'
 import { createAdapterFactory } from './adapter.ts'
 import { clientMetadata } from './client-metadata.ts'
 import { configuration, type ProviderOptions } from './configuration.ts'
+import { takeConfirmationsOfOurs } from './device-flow.ts'
 import { leaveLogoutToUs } from './logout.ts'
 import { deriveSuccessors } from './refresh-retry.ts'
 import { detectReplaysByInsert } from './replay-detection.ts'
@@ -39,6 +40,7 @@ export function createProvider(options: ProviderOptions): Provider {
     return right
   }
   leaveLogoutToUs(provider)
+  takeConfirmationsOfOurs(provider)
   deriveSuccessors(provider, Provider, keyring)
   detectReplaysByInsert(provider, pool)
   return provider

@@ -5,12 +5,13 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { sha256 } from '../crypto.ts'
+import type { ArtefactName } from '../sessions/artefacts.ts'
 import { type Found, type Queryable, read } from '../sessions/reads.ts'
-import { type Flushed, flush, type Write } from '../sessions/writes.ts'
+import { type Flushed, flush, isGuard, type Write } from '../sessions/writes.ts'
 import type { Payload } from './records.ts'
 
 /** What had been spent already, when a guard did not hold. */
-export type Lost = Extract<Write, { kind: 'spend' }>['from']
+export type Lost = ArtefactName
 
 export type UnitOfWork = {
   /** What the request presented, known before the engine asks; each a key of the joined read. */
@@ -122,8 +123,9 @@ export async function flushUnitOfWork(
   if (writes.length === 0) return {}
   const flushed = await withRetry(() => flush(db, writes))
   if (!flushed.ok) {
-    const spent = writes.find((write) => write.kind === 'spend')
-    return spent ? { lost: spent.from } : {}
+    const guard = writes.find(isGuard)
+    if (!guard) return {}
+    return { lost: guard.kind === 'spend' ? guard.from : guard.on }
   }
   return flushed.session ? { session: flushed.session } : {}
 }

@@ -49,6 +49,9 @@ function createJudge(issuer: string, allowPrivateTargets: string[]): Provider {
       postLogoutSuccessSource: absent,
       renderAlreadyDone: absent,
       sessionEnded: absent,
+      device: absent,
+      deviceRefused: absent,
+      deviceConnected: absent,
     } satisfies ProtocolPages,
   })
 }

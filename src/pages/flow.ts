@@ -99,7 +99,7 @@ export async function drawLost(ctx: Context, deps: PagesDeps, lost: LostFlow): P
     {
       reason,
       signInHref: '/sign-in',
-      ...(app && restart ? { app, continueHref: restart.href } : {}),
+      ...(app && restart ? { app, continueHref: restart.href, device: restart.device } : {}),
     },
     reason === 'expired' ? 410 : 409,
   )

@@ -9,11 +9,13 @@ import { findRestart } from '../oidc/interactions.ts'
 import { type EndedSession, type ProtocolPages, signedOutPath } from '../oidc/protocol-pages.ts'
 import { keepRefusal, parameterOf } from '../oidc/refusals.ts'
 import { draw, type PagesDeps } from './context.ts'
+import { devicePages } from './device.ts'
 import { drawLost, firstPath } from './flow.ts'
 import { signedOutPage } from './signed-out.ts'
 
 export function protocolPages(deps: PagesDeps): ProtocolPages {
   const signedOut = signedOutPage(deps)
+  const device = devicePages(deps)
 
   return {
     interactionPath: (interaction) => firstPath(interaction.uid, interaction.prompt.name),
@@ -22,6 +24,10 @@ export function protocolPages(deps: PagesDeps): ProtocolPages {
     postLogoutSuccessSource: (ctx) => signedOut.show(ctx as unknown as Context),
     renderAlreadyDone: (ctx) => drawRestart(ctx, 'already-done'),
     sessionEnded,
+    device: device.device,
+    deviceRefused: (ctx, out, error) =>
+      device.deviceRefused(ctx, error, () => renderError(ctx, out, error)),
+    deviceConnected: device.deviceConnected,
   }
 
   async function renderError(ctx: KoaContextWithOIDC, out: ErrorOut, error: Error): Promise<void> {

@@ -6,6 +6,7 @@ import { parseForm } from '../http/form-body.ts'
 import { listMailbox } from '../mail/mailbox.ts'
 import { consentPages } from './consent.ts'
 import { draw, type PagesDeps } from './context.ts'
+import { devicePages } from './device.ts'
 import { doors } from './doors.ts'
 import { appOfFlow, flowPage } from './flow.ts'
 import { type Place, placeInFlow, registrationPages } from './registration.ts'
@@ -51,6 +52,7 @@ export function pageRoutes(deps: PagesDeps): Router {
 
   router.get('/', door.home)
   router.get('/sign-in', door.signIn)
+  router.get('/device/qr.svg', devicePages(deps).showQr)
   router.get('/account', door.account)
   router.post('/account/apps', ...form, door.disconnect)
   router.post('/account/sign-out', ...form, door.signOut)

@@ -114,12 +114,18 @@ export const artefacts = {
   device_codes: {
     table: 'device_codes',
     key: 'id_hash',
-    columns: { ...token, user_code_hash: 'bytea', id_sealed: 'bytea', ...spendable },
+    columns: {
+      ...token,
+      user_code_hash: 'bytea',
+      id_sealed: 'bytea',
+      browser: 'text',
+      ...spendable,
+    },
   },
   backchannel_authentication_requests: {
     table: 'backchannel_authentication_requests',
     key: 'id_hash',
-    columns: { ...token, ...spendable },
+    columns: { ...token, id_sealed: 'bytea', ...spendable },
   },
   pushed_authorization_requests: {
     table: 'pushed_authorization_requests',

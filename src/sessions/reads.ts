@@ -61,10 +61,43 @@ const liveSession = 's.expires_at > now()'
 type Alias = 's' | 'i' | 'g' | 'a' | 'c' | 't' | 'r' | 'k'
 type Statement = { rows: JoinedRows<Alias>; text: string }
 
-/** `from` and what follows; `more` are columns beside the joined rows. */
-function statement(parts: Partial<Record<Alias, Part>>, from: string, more = ''): Statement {
+/** `from` and what follows; `more` are columns beside the joined rows, `first` is done before. */
+function statement(
+  parts: Partial<Record<Alias, Part>>,
+  from: string,
+  more = '',
+  first = '',
+): Statement {
   const rows = joinRows(parts as Record<Alias, Part>)
-  return { rows, text: `select ${rows.select} as rows${more} ${from}` }
+  return { rows, text: `${first}select ${rows.select} as rows${more} ${from}` }
+}
+
+/** What nobody has decided on yet, and may still be decided on. */
+export const undecided =
+  "grant_id is null and not (rest ? 'error') and consumed_at is null and expires_at > now()"
+
+/**
+ * $1 id hash, $2 the client that asks. While nothing is decided the question is counted: who asks before the interval
+ * is over (RFC 8628 §3.5, CIBA Core §11) is told to slow down, and has to wait longer from then on. A second is given
+ * for the way.
+ */
+function polled(name: 'device_codes' | 'backchannel_authentication_requests'): Statement {
+  const early = 'coalesce(polled_at > now() - make_interval(secs => interval_seconds - 1), false)'
+  return statement(
+    { t: artefacts[name], g: grant, a: account, s: session },
+    `from ${name} t
+    left join grants g on g.id = t.grant_id and ${liveGrant}
+    left join accounts a on a.id = t.account_id
+    left join sessions s on s.uid = t.session_uid and ${liveSession}
+    where t.id_hash = $1`,
+    ', (select hurried from asked)',
+    `with asked as (
+      update ${name} set polled_at = now(), hurried = ${early},
+        interval_seconds = least(interval_seconds + case when ${early} then 5 else 0 end, 60)
+      where id_hash = $1 and client_id = $2 and ${undecided}
+      returning hurried)
+    `,
+  )
 }
 
 function byId(name: ArtefactName): Statement {
@@ -145,7 +178,8 @@ const statements = {
     'from device_codes t where t.user_code_hash = $1',
   ),
   by_id_device_codes: byId('device_codes'),
-  by_id_backchannel_authentication_requests: byId('backchannel_authentication_requests'),
+  polled_device_codes: polled('device_codes'),
+  polled_backchannel_authentication_requests: polled('backchannel_authentication_requests'),
   by_id_pushed_authorization_requests: byId('pushed_authorization_requests'),
   by_id_registration_access_tokens: byId('registration_access_tokens'),
 } satisfies Record<string, Statement>
@@ -164,6 +198,8 @@ export type Found = {
   refreshToken?: Row
   clientCredentials?: Row
   mayRetry?: boolean
+  /** Asked again before its time. */
+  hurried?: boolean
 }
 
 /** Runs one of the statements above; `values` as its comment says. */
@@ -189,7 +225,12 @@ export async function read(
   if (r) found.refreshToken = r
   if (k) found.clientCredentials = k
   if (row.may_retry === true) found.mayRetry = true
+  if (row.hurried === true) found.hurried = true
   return found
 }
 
-type Packed = { rows: Record<Alias, unknown[] | null>; may_retry?: boolean | null }
+type Packed = {
+  rows: Record<Alias, unknown[] | null>
+  may_retry?: boolean | null
+  hurried?: boolean | null
+}

@@ -5,13 +5,15 @@
  */
 import { createHash } from 'node:crypto'
 import { type ArtefactName, artefacts, type Row } from './artefacts.ts'
-import { type Queryable, refreshRetrySeconds } from './reads.ts'
+import { type Queryable, refreshRetrySeconds, undecided } from './reads.ts'
 import { unitedNames, unitedResources } from './united.ts'
 
 export type Write =
   | { kind: 'insert'; into: ArtefactName; row: Row; onConflict?: 'nothing' | 'merge' }
   /** Succeeds once. For a refresh token also again, shortly after, while its successor is unused. */
   | { kind: 'spend'; from: ArtefactName; idHash: Buffer; successorHash?: Buffer }
+  /** A person's answer to a device, once; or, before that, the browser that takes the question up. */
+  | { kind: 'decide'; on: 'device_codes'; idHash: Buffer; row: Row; browsers: string[] }
   /** A refresh token that does not rotate lives on by being used. */
   | { kind: 'extend'; idHash: Buffer; until: Date }
   | { kind: 'saveSession'; save: SessionSave }
@@ -61,10 +63,10 @@ export function compose(writes: Write[]): {
     values.push(type === 'jsonb' && value !== null ? JSON.stringify(value) : value)
     return `$${values.length}::${type}`
   }
-  const spends = writes.filter((write) => write.kind === 'spend')
-  const others = writes.filter((write) => write.kind !== 'spend')
-  const guards = spends.map((write, index) => `g${index} as (${spend(write, bind)})`)
-  const held = spends.map((_, index) => `exists (select from g${index})`).join(' and ')
+  const guarding = writes.filter(isGuard)
+  const others = writes.filter((write) => !isGuard(write))
+  const guards = guarding.map((write, index) => `g${index} as (${guard(write, bind)})`)
+  const held = guarding.map((_, index) => `exists (select from g${index})`).join(' and ')
   const changes = others.map((write, index) => `w${index} as (${change(write, held, bind)})`)
   const session = others.findIndex((write) => write.kind === 'saveSession')
   const results = [
@@ -85,6 +87,26 @@ export function compose(writes: Write[]): {
 }
 
 type Bind = (value: unknown, type: string) => string
+type Guard = Extract<Write, { kind: 'spend' | 'decide' }>
+
+/** Whether the other writes of its statement depend on it. */
+export function isGuard(write: Write): write is Guard {
+  return write.kind === 'spend' || write.kind === 'decide'
+}
+
+function guard(write: Guard, bind: Bind): string {
+  return write.kind === 'spend' ? spend(write, bind) : decide(write, bind)
+}
+
+function decide(write: Extract<Write, { kind: 'decide' }>, bind: Bind): string {
+  const { columns } = artefacts[write.on]
+  const sets = Object.entries(write.row).map(
+    ([column, value]) => `${column} = ${bind(value, columnType(columns, column))}`,
+  )
+  return `update ${write.on} set ${sets.join(', ')}
+    where id_hash = ${bind(write.idHash, 'bytea')} and ${undecided}
+      and (browser is null or browser = any(${bind(write.browsers, 'text[]')})) returning 1`
+}
 
 function spend(write: Extract<Write, { kind: 'spend' }>, bind: Bind): string {
   const id = bind(write.idHash, 'bytea')
@@ -101,7 +123,7 @@ function spend(write: Extract<Write, { kind: 'spend' }>, bind: Bind): string {
     returning 1`
 }
 
-function change(write: Exclude<Write, { kind: 'spend' }>, held: string, bind: Bind): string {
+function change(write: Exclude<Write, Guard>, held: string, bind: Bind): string {
   const and = held ? ` and ${held}` : ''
   switch (write.kind) {
     case 'insert':

@@ -127,10 +127,14 @@ export type PageData = {
     backHref?: string | undefined
     signInHref: string
   }
-  /** No dead ends: `continueHref` restarts the same request; without it, sign-in is offered. */
+  /**
+   * No dead ends: `continueHref` restarts the same request; without it, sign-in is offered. With `device` it leads to
+   * the form for a device's code.
+   */
   resume: Common & {
     reason: 'expired' | 'lost-cookie' | 'already-done' | 'other-browser'
     continueHref?: string | undefined
+    device?: boolean | undefined
     signInHref: string
   }
   /**
@@ -162,6 +166,21 @@ export type PageData = {
     email: string
     emailVerified: boolean
   }
+  /** Field `user_code`. `filled`: it came with the link. `qr` is the link to here, for a phone. */
+  device: Form & {
+    userCode: string
+    filled: boolean
+    qr?: { size: number; path: string } | undefined
+  }
+  /** Who asks, before anything happens. Sends `user_code` and `decision=allow` or `decision=deny`. */
+  'device-confirm': Form & {
+    app: App
+    userCode: string
+    address?: string | undefined
+    program?: string | undefined
+    username?: string | undefined
+  }
+  'device-done': Common & { state: 'connected' | 'refused' }
   home: Common & { signInHref: string; registerHref?: string | undefined }
   mailbox: Common & { mails: readonly MailboxMail[] }
 }

@@ -32,7 +32,7 @@ test('every app that the project promises has a preset, each with its own name',
   expect(new Set(names).size).toBe(names.length)
   expect(names).toEqual(
     expect.arrayContaining(
-      `web spa native service generic cloudreve-pro cloudreve-bridge nextcloud grafana gitea forgejo immich
+      `web spa native device service generic cloudreve-pro cloudreve-bridge nextcloud grafana gitea forgejo immich
        outline oauth2-proxy open-webui gitlab mod-auth-openidc apisix traefik-forward-auth kubernetes moodle
        moodle-auth-oidc discourse`.split(/\s+/),
     ),
@@ -90,7 +90,7 @@ test('generic is what the contract says', () => {
 
 test('an app address is needed exactly where addresses hang on it', () => {
   const without = presets.filter((preset) => !needsAppUrl(preset)).map(({ name }) => name)
-  expect(without).toEqual(['native', 'service', 'kubernetes'])
+  expect(without).toEqual(['native', 'device', 'service', 'kubernetes'])
   const immich = findPreset('immich')
   expect(immich && presetUris(immich, undefined).redirectUris).toEqual([
     'app.immich:///oauth-callback',

@@ -93,6 +93,10 @@ export const catalog = {
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
     consumedAt: 'timestamp with time zone null',
+    idSealed: 'bytea null',
+    intervalSeconds: 'integer default',
+    polledAt: 'timestamp with time zone null',
+    hurried: 'boolean default',
   },
   clientApis: {
     clientId: 'text',
@@ -157,6 +161,10 @@ export const catalog = {
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
     consumedAt: 'timestamp with time zone null',
+    browser: 'text null',
+    intervalSeconds: 'integer default',
+    polledAt: 'timestamp with time zone null',
+    hurried: 'boolean default',
   },
   grants: {
     id: 'text',

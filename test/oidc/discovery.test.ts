@@ -143,7 +143,11 @@ const checks: Record<string, (value: never) => unknown> = {
   revocation_endpoint: exists,
   pushed_authorization_request_endpoint: exists,
   end_session_endpoint: exists,
-  device_authorization_endpoint: exists,
+  async device_authorization_endpoint(endpoint: string) {
+    expect(endpoint).toBe(`${origin}/oauth2/device`)
+    const device = await createApp(server, { preset: 'device' })
+    expect((await device.post('device', { scope: 'openid' })).status).toBe(200)
+  },
   backchannel_authentication_endpoint: exists,
   registration_endpoint: exists,
   async jwks_uri(value: string) {

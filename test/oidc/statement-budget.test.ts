@@ -9,6 +9,7 @@ import { getClient } from '../../src/clients/clients.ts'
 import { allowExchange } from '../../src/clients/exchanges.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
+import { askForCode, connect, poll, type Shown, typeCode } from '../support/device.ts'
 import {
   authorize,
   createBrowser,
@@ -32,6 +33,7 @@ let house: App
 let service: App
 let strict: App
 let steady: App
+let device: App
 
 beforeAll(async () => {
   await pool.query('create extension if not exists pg_stat_statements')
@@ -42,6 +44,7 @@ beforeAll(async () => {
   service = await createApp(server, { preset: 'service', apis: [api] })
   const [key, prover] = [await createKey(), await createProver()]
   strict = await createApp(server, { profile: 'fapi2', preset: 'web' }, { key, prover })
+  device = await createApp(server, { preset: 'device' })
   steady = await createApp(server, { refreshRotation: false, introspectionAlg: 'ES256' })
   await allowExchange(
     db,
@@ -53,6 +56,7 @@ beforeAll(async () => {
   await authorize(visitor, app, person)
   await authorize(visitor, house, person)
   await authorize(visitor, steady, person)
+  await connect(visitor, await askForCode(device), person)
   await walk(visitor, await push(strict, strict.begin()), person)
 })
 
@@ -299,6 +303,34 @@ test('a token exchanged for another: 3', async () => {
       resource: api,
     })
     expect(status).toBe(200)
+  })
+})
+
+test('a device: its code 1, each question 1, its tokens 2', async () => {
+  const asked = await many(() => askForCode(device))
+  await expectBudget(1, () => askForCode(device))
+  await expectBudget(1, async () => {
+    expect((await poll(device, asked.pop() as Shown)).body.error).toBe('authorization_pending')
+  })
+  const approved = await many(async () => {
+    const shown = await askForCode(device)
+    await connect(visitor, shown, person)
+    return shown
+  })
+  await expectBudget(2, async () => {
+    expect((await poll(device, approved.pop() as Shown)).status).toBe(200)
+  })
+})
+
+test('confirming a device in a session that is there: the question 2, the yes 5', async () => {
+  const asked = await many(() => askForCode(device))
+  const pages: Page[] = []
+  await expectBudget(2, async () => {
+    pages.push(await typeCode(visitor, asked.pop() as Shown))
+  })
+  await expectBudget(5, async () => {
+    const done = await visitor.press(pages.pop() as Page, 'continue')
+    expect(done.body).toContain('Your device is connected')
   })
 })
 

@@ -67,6 +67,46 @@ const signIn: Example[] = [
   { page: 'home', state: 'open', data: { languageLinks, signInHref, registerHref } },
 ]
 
+/** Enough squares to be seen; what they say is tested elsewhere. */
+const qr = { size: 9, path: 'M1 1h3v3h-3zM5 1h3v3h-3zM1 5h3v3h-3zM6 6h1v1h-1z' }
+
+const device: Example[] = [
+  { page: 'device', state: 'fresh', data: { ...form, userCode: '', filled: false } },
+  { page: 'device', state: 'filled', data: { ...form, userCode: 'WDJB-MJHT', filled: true, qr } },
+  {
+    page: 'device',
+    state: 'refused',
+    data: { ...form, userCode: 'WDJB-MJHX', filled: false, error: { code: 'user_code_wrong' } },
+  },
+  {
+    page: 'device-confirm',
+    state: 'signed-in',
+    data: {
+      ...form,
+      app,
+      userCode: 'WDJB-MJHT',
+      address: '2001:db8:85a3:8d3:1319:8a2e:370:7348',
+      program: 'CloudreveTV/4.2',
+      username: 'mei_chen',
+    },
+  },
+  { page: 'device-confirm', state: 'long', data: { ...form, app: longApp, userCode: 'WDJB-MJHT' } },
+  { page: 'device-done', state: 'connected', data: { languageLinks, state: 'connected', app } },
+  { page: 'device-done', state: 'refused', data: { languageLinks, state: 'refused' } },
+  {
+    page: 'resume',
+    state: 'device',
+    data: {
+      languageLinks,
+      reason: 'expired',
+      app,
+      continueHref: '/device',
+      device: true,
+      signInHref,
+    },
+  },
+]
+
 const registration: Example[] = [
   {
     page: 'register',
@@ -377,6 +417,7 @@ const mailbox: Example[] = [
 
 export const examples: Example[] = [
   ...signIn,
+  ...device,
   ...registration,
   ...consent,
   ...leaving,

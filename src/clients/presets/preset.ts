@@ -1,4 +1,5 @@
 /** What a preset says, and the words most of them share. */
+import { backchannelGrant, deviceGrant } from '../rules/grants.ts'
 import { standardScopes } from '../scopes.ts'
 
 export type Preset = {
@@ -28,6 +29,8 @@ export const peopleAndGroups = ['openid', 'profile', 'email', 'groups'] as const
 export const everything = standardScopes
 
 export const code = ['authorization_code'] as const
+export const deviceAndRefresh = [deviceGrant, 'refresh_token'] as const
+export const backchannelAndRefresh = [backchannelGrant, 'refresh_token'] as const
 export const codeAndRefresh = ['authorization_code', 'refresh_token'] as const
 
 /** The app's own front page, in both spellings: the usual place to come back to after signing out. */

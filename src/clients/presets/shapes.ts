@@ -1,5 +1,12 @@
 /** Presets for an app that has no preset of its own: chosen by how the app is built. */
-import { code, codeAndRefresh, everything, frontPage, type Preset } from './preset.ts'
+import {
+  code,
+  codeAndRefresh,
+  deviceAndRefresh,
+  everything,
+  frontPage,
+  type Preset,
+} from './preset.ts'
 
 const settings = `Issuer         {issuer}
 Discovery      {issuer}/.well-known/openid-configuration
@@ -73,6 +80,26 @@ OIDC_SCOPE="{scope}"`,
     notes: [
       'Open the system browser and listen on a free port; the port need not be registered.',
       'A private scheme needs a dot: --redirect-uri com.example.app:/callback.',
+    ],
+  },
+  {
+    name: 'device',
+    about: 'a TV, console or tool without a browser: people type its code on another device',
+    redirectUris: [],
+    postLogoutRedirectUris: [],
+    scopes: everything,
+    pkce: 'required',
+    authMethod: 'none',
+    applicationType: 'native',
+    grantTypes: deviceAndRefresh,
+    setup: `# 1. Ask for a code, show user_code and verification_uri (or its QR code)
+curl {issuer}/oauth2/device -d client_id={client_id} --data-urlencode "scope={scope}"
+# 2. Ask every five seconds until the person has said yes; after slow_down five seconds more
+curl {issuer}/oauth2/token -d client_id={client_id} -d device_code=… \\
+  -d grant_type=urn:ietf:params:oauth:grant-type:device_code`,
+    notes: [
+      'The QR code as a picture: {issuer}/device/qr.svg?user_code=CODE.',
+      'A device that can keep a secret: --auth-method client_secret_basic.',
     ],
   },
   {

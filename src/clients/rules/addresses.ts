@@ -10,6 +10,7 @@ const webUriFields = [
   'tos_uri',
   'jwks_uri',
   'backchannel_logout_uri',
+  'backchannel_client_notification_endpoint',
   'frontchannel_logout_uri',
 ] as const
 

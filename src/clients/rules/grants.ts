@@ -3,13 +3,26 @@ import type { ClientMetadata } from '../metadata.ts'
 import { isStandardScope, splitScope } from '../scopes.ts'
 import { type Problem, shorten } from './problem.ts'
 
-const grantTypes: readonly string[] = ['authorization_code', 'refresh_token', 'client_credentials']
+export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
+export const backchannelGrant = 'urn:openid:params:grant-type:ciba'
 
-export function checkGrants({
-  grant_types: grants,
-  response_types: responses,
-  scope = '',
-}: ClientMetadata): Problem[] {
+const grantTypes: readonly string[] = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  deviceGrant,
+  backchannelGrant,
+]
+
+/** Those that a person says yes to. */
+const grantsOfPeople: readonly string[] = ['authorization_code', deviceGrant, backchannelGrant]
+
+export function signsPeopleIn({ grant_types: grants }: Pick<ClientMetadata, 'grant_types'>) {
+  return grants.some((grant) => grantsOfPeople.includes(grant))
+}
+
+export function checkGrants(metadata: ClientMetadata): Problem[] {
+  const { grant_types: grants, response_types: responses, scope = '' } = metadata
   const problems: Problem[] = []
   const add = (code: string, message: string, fix: string) =>
     problems.push({ field: 'grant_types', code, message, fix })
@@ -18,7 +31,7 @@ export function checkGrants({
   }
   if (grants.length === 0)
     add('grant_type_missing', 'is empty', `Use one of ${grantTypes.join(', ')}.`)
-  if (grants.includes('refresh_token') && !grants.includes('authorization_code')) {
+  if (grants.includes('refresh_token') && !signsPeopleIn(metadata)) {
     add(
       'grant_type_lonely',
       'has refresh_token alone',
@@ -44,8 +57,8 @@ export function checkGrants({
   return problems
 }
 
-export function checkScope({ scope = '', grant_types: grants }: ClientMetadata): Problem[] {
-  const scopes = splitScope(scope)
+export function checkScope(metadata: ClientMetadata): Problem[] {
+  const scopes = splitScope(metadata.scope ?? '')
   const foreign = scopes.filter((name) => !isStandardScope(name))
   const problems = foreign.map((name) => ({
     field: 'scope',
@@ -53,7 +66,7 @@ export function checkScope({ scope = '', grant_types: grants }: ClientMetadata):
     message: `contains ${shorten(name)}, which nobody offers`,
     fix: 'See `idp apis list` for the scopes of APIs.',
   }))
-  if (scopes.length > 0 && !grants.includes('authorization_code')) {
+  if (scopes.length > 0 && !signsPeopleIn(metadata)) {
     problems.push({
       field: 'scope',
       code: 'scope_of_people',

@@ -89,6 +89,7 @@ const securityRules: Rule[] = [
       ['userinfo_signed_response_alg', '--userinfo-alg', undefined],
       ['token_endpoint_auth_signing_alg', '--auth-alg', undefined],
       ['request_object_signing_alg', '--request-object-alg', undefined],
+      ['backchannel_authentication_request_signing_alg', '--backchannel-request-alg', undefined],
     ] as const
   ).map(
     ([field, flag, otherwise]): Rule => ({

@@ -1,5 +1,6 @@
 /** Rules for how a client asks for authorization and how it is answered: request objects, response modes. */
 import type { ClientMetadata } from '../metadata.ts'
+import { signsPeopleIn } from './grants.ts'
 import { type Problem, shorten } from './problem.ts'
 
 export const responseModes = [
@@ -36,7 +37,7 @@ export function checkRequests(metadata: ClientMetadata): Problem[] {
       'Give the public keys with --jwks-file FILE or --jwks-uri URL.',
     )
   }
-  if ((required || pushed) && !grants.includes('authorization_code')) {
+  if (pushed ? !grants.includes('authorization_code') : required && !signsPeopleIn(metadata)) {
     add(
       required ? 'require_signed_request_object' : 'require_pushed_authorization_requests',
       'request_unused',

@@ -15,6 +15,7 @@ const fields = {
   authorization_signed_response_alg: ourAlgorithms,
   token_endpoint_auth_signing_alg: theirAlgorithms,
   request_object_signing_alg: theirAlgorithms,
+  backchannel_authentication_request_signing_alg: theirAlgorithms,
 } as const satisfies Partial<Record<keyof ClientMetadata, readonly string[]>>
 
 export function checkSignatures(metadata: ClientMetadata): Problem[] {

@@ -493,6 +493,28 @@ CREATE INDEX token_exchanges_api_identifier_idx ON token_exchanges USING btree (
 CREATE INDEX token_exchanges_audience_client_id_idx ON token_exchanges USING btree (audience_client_id);
 CREATE INDEX token_exchanges_source_client_id_idx ON token_exchanges USING btree (source_client_id);
 
+create table trusted_issuer_clients (
+  issuer text not null,
+  client_id text not null,
+  constraint trusted_issuer_clients_pkey PRIMARY KEY (issuer, client_id)
+);
+CREATE INDEX trusted_issuer_clients_client_id_idx ON trusted_issuer_clients USING btree (client_id);
+
+create table trusted_issuers (
+  issuer text not null,
+  jwks jsonb,
+  jwks_uri text,
+  algorithms text[] not null,
+  subject text not null,
+  scopes text[] not null,
+  max_lifetime_seconds integer not null,
+  created_at timestamp with time zone not null default now(),
+  constraint trusted_issuers_pkey PRIMARY KEY (issuer),
+  constraint trusted_issuers_check CHECK (num_nonnulls(jwks, jwks_uri) = 1),
+  constraint trusted_issuers_max_lifetime_seconds_check CHECK (max_lifetime_seconds >= 10 AND max_lifetime_seconds <= 3600),
+  constraint trusted_issuers_subject_check CHECK (subject = ANY (ARRAY['account'::text, 'username'::text, 'email'::text]))
+);
+
 create table versions (
   name text not null,
   version bigint not null default 1,
@@ -511,3 +533,5 @@ alter table token_exchanges add constraint token_exchanges_api_identifier_fkey F
 alter table token_exchanges add constraint token_exchanges_audience_client_id_fkey FOREIGN KEY (audience_client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table token_exchanges add constraint token_exchanges_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table token_exchanges add constraint token_exchanges_source_client_id_fkey FOREIGN KEY (source_client_id) REFERENCES clients(id) ON DELETE CASCADE;
+alter table trusted_issuer_clients add constraint trusted_issuer_clients_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
+alter table trusted_issuer_clients add constraint trusted_issuer_clients_issuer_fkey FOREIGN KEY (issuer) REFERENCES trusted_issuers(issuer) ON DELETE CASCADE;

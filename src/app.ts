@@ -147,6 +147,7 @@ export function createApp(options: AppOptions): App {
       pool,
       clients,
       keys: keys.published,
+      fetch,
       findCertificate: (ctx) => certificateOf(ctx.req),
     })
     return {

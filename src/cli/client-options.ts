@@ -94,7 +94,8 @@ function readGrantType(given: string): string {
   ])
 }
 
-async function readJwks(io: Io, path: string): Promise<ClientMetadata['jwks']> {
+/** Throws a mistake of use for what is no JSON key set. */
+export async function readJwks(io: Io, path: string): Promise<ClientMetadata['jwks']> {
   const text = await readText(io, path)
   try {
     const parsed: unknown = JSON.parse(text)

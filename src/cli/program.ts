@@ -12,6 +12,7 @@ import { addExchanges } from './exchanges.ts'
 import { addExplain } from './explain.ts'
 import { overview } from './help.ts'
 import type { Io } from './io.ts'
+import { addIssuers } from './issuers.ts'
 import { addKeys } from './keys.ts'
 import { addMigrate } from './migrate.ts'
 import { addRegistrationTokens } from './registration-tokens.ts'
@@ -74,6 +75,7 @@ export function buildProgram(context: Context): Command {
   addApis(program, context)
   addExchanges(program, context)
   addRegistrationTokens(program, context)
+  addIssuers(program, context)
   program.commandsGroup('People:')
   addUsers(program, context)
   addSessions(program, context)

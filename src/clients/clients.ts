@@ -110,6 +110,7 @@ export function wholeScope(client: Pick<Client, 'metadata' | 'apis'>): string {
 }
 
 const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 type Secret = { hash: Buffer; createdAt: Date; expiresAt: Date | null }
 type Row = Omit<Client, 'secrets'> & { secrets: Secret[] }
@@ -138,6 +139,8 @@ async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<R
         where ca.client_id = c.id), '[]') as apis,
       array(
         select ${tokenExchange} where exists (select from token_exchanges e where e.client_id = c.id)
+        union all
+        select ${jwtBearer} where exists (select from trusted_issuer_clients i where i.client_id = c.id)
       ) as policy_grants
     from clients c where ${condition} order by lower(c.name)`.execute(db)
   return rows.map((row) => ({

@@ -142,6 +142,17 @@ export type Tables = {
     scopes: string[] | null
     createdAt: Generated<Date>
   }
+  trustedIssuers: {
+    issuer: string
+    jwks: ColumnType<{ keys: Record<string, unknown>[] } | null, string | null, string | null>
+    jwksUri: string | null
+    algorithms: string[]
+    subject: 'account' | 'username' | 'email'
+    scopes: string[]
+    maxLifetimeSeconds: number
+    createdAt: Generated<Date>
+  }
+  trustedIssuerClients: { issuer: string; clientId: string }
   sessions: {
     uid: string
     idHash: Buffer

@@ -58,19 +58,20 @@ export async function issueDerived(ctx: KoaContextWithOIDC, derived: Derived) {
   const client = ctx.oidc.client as Client
   const { target, scopes, accountId, shown } = derived
   const now = Math.floor(Date.now() / 1000)
-  const grantId = writeGrant(client.clientId, derived)
   const { AccessToken, ResourceServer } = provider as unknown as {
     AccessToken: Constructor & { expiresIn(ctx: unknown, token: unknown, client: unknown): number }
     ResourceServer: new (identifier: string, info: object) => object
   }
   const resourceServer = target && new ResourceServer(target.audience, resourceInfo(target))
   const usual = AccessToken.expiresIn(ctx, { resourceServer }, client)
+  const expiresIn = Math.max(1, Math.min(usual, derived.until - now))
+  const grantId = writeGrant(client.clientId, { ...derived, until: now + expiresIn })
   const token = new AccessToken({
     accountId,
     client,
     grantId,
     gty: String(ctx.oidc.params?.grant_type).split(':').at(-1),
-    expiresIn: Math.max(1, Math.min(usual, derived.until - now)),
+    expiresIn,
     ...(resourceServer ? { resourceServer } : {}),
     ...(scopes.length > 0 ? { scope: scopes.join(' ') } : {}),
   })

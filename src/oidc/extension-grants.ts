@@ -6,7 +6,9 @@ import type { Db } from '../database/connection.ts'
 import type { Queryable } from '../sessions/reads.ts'
 import type { ClientCache } from './client-cache.ts'
 import { afterFlush } from './events.ts'
+import { bearerParameters, createJwtBearer, jwtBearer } from './jwt-bearer.ts'
 import type { FindCertificate } from './mutual-tls.ts'
+import type { EngineFetch } from './outgoing-fetch.ts'
 import { createTokenReader } from './own-tokens.ts'
 import {
   createTokenExchange,
@@ -22,6 +24,7 @@ type Options = {
   clients: ClientCache
   /** The published ones: a key that was retired vouches for nothing. */
   keys: JSONWebKeySet
+  fetch: EngineFetch
   findCertificate: FindCertificate
 }
 
@@ -33,7 +36,7 @@ export function addExtensionGrants(provider: Provider, options: Options): void {
   const exchange = createTokenExchange({ ...options, tokens: createTokenReader(options) })
   provider.registerGrantType(
     tokenExchange,
-    audited('token.exchanged', async (ctx) => {
+    audited(['token.exchanged', 'token.exchange_refused'], async (ctx) => {
       const { exchange: policy, subject, scopes } = await exchange(ctx)
       const { audience, mode } = policy
       return {
@@ -44,8 +47,20 @@ export function addExtensionGrants(provider: Provider, options: Options): void {
     exchangeParameters,
     repeatableParameters,
   )
+  const accept = createJwtBearer(options)
+  provider.registerGrantType(
+    jwtBearer,
+    audited(['assertion.accepted', 'assertion.refused'], async (ctx) => {
+      const { accountId, ...detail } = await accept(ctx)
+      return { accountId, detail }
+    }),
+    bearerParameters,
+  )
 
-  function audited(type: string, give: (ctx: KoaContextWithOIDC) => Promise<Given>) {
+  function audited(
+    [type, refusal]: [string, string],
+    give: (ctx: KoaContextWithOIDC) => Promise<Given>,
+  ) {
     return async (ctx: KoaContextWithOIDC): Promise<void> => {
       const clientId = ctx.oidc.client?.clientId
       const tell = (what: string, rest: Partial<Given>) =>
@@ -62,8 +77,7 @@ export function addExtensionGrants(provider: Provider, options: Options): void {
         tell(type, await give(ctx))
       } catch (error) {
         const { error: code, error_detail: reason } = error as Record<string, string | undefined>
-        if (code)
-          tell(`${type}_refused`, { detail: { error: code, ...(reason ? { reason } : {}) } })
+        if (code) tell(refusal, { detail: { error: code, ...(reason ? { reason } : {}) } })
         throw error
       }
     }

@@ -346,6 +346,20 @@ export const catalog = {
     scopes: 'text[] null',
     createdAt: 'timestamp with time zone default',
   },
+  trustedIssuerClients: {
+    issuer: 'text',
+    clientId: 'text',
+  },
+  trustedIssuers: {
+    issuer: 'text',
+    jwks: 'jsonb null',
+    jwksUri: 'text null',
+    algorithms: 'text[]',
+    subject: 'text',
+    scopes: 'text[]',
+    maxLifetimeSeconds: 'integer',
+    createdAt: 'timestamp with time zone default',
+  },
   versions: {
     name: 'text',
     version: 'bigint default',

@@ -7,6 +7,8 @@ import { beforeAll, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import { getClient } from '../../src/clients/clients.ts'
 import { allowExchange } from '../../src/clients/exchanges.ts'
+import { createIssuer } from '../../src/clients/issuers.ts'
+import { randomToken } from '../../src/crypto.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
 import { askForCode, connect, poll, type Shown, typeCode } from '../support/device.ts'
@@ -26,6 +28,8 @@ const server = await startTestServer({ crontab: '' })
 const { db, pool } = server.database
 const api = 'https://api.example.com'
 const times = 10
+const partner = 'https://partner.example.com'
+const partnerKey = await createKey()
 const visitor = createBrowser(server)
 let person: Person
 let app: App
@@ -49,6 +53,19 @@ beforeAll(async () => {
   await allowExchange(
     db,
     { client: await getClient(db, service.id), audience: api, mode: 'delegation' },
+    { actor: { kind: 'operator' } },
+  )
+  await createIssuer(
+    db,
+    {
+      issuer: partner,
+      jwks: { keys: [partnerKey.publicJwk] },
+      algorithms: ['ES256'],
+      subject: 'account',
+      scopes: ['read'],
+      maxLifetimeSeconds: 300,
+      clients: [await getClient(db, service.id)],
+    },
     { actor: { kind: 'operator' } },
   )
   // The server hears of these changes within a second and forgets what it knew; the count begins after that.
@@ -333,6 +350,18 @@ test('confirming a device in a session that is there: the question 2, the yes 5'
     expect(done.body).toContain('Your device is connected')
   })
 })
+
+test('an assertion of a trusted issuer to a token: 4', () =>
+  expectBudget(4, async () => {
+    const now = Math.floor(Date.now() / 1000)
+    const claims = { iss: partner, sub: person.id, aud: server.origin, jti: randomToken() }
+    const { status } = await service.post('token', {
+      grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+      assertion: await partnerKey.sign({ ...claims, iat: now, exp: now + 60 }),
+      resource: api,
+    })
+    expect(status).toBe(200)
+  }))
 
 async function many<T>(make: () => Promise<T>): Promise<T[]> {
   const made: T[] = []

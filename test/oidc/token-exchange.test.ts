@@ -531,7 +531,7 @@ test('what was exchanged and what was refused is in the audit, without a token',
     accountId: person.id,
     detail: { audience: files, mode: 'delegation', scopes: ['read'], from: shop.id },
   })
-  expect((await auditOf(db, 'token.exchanged_refused')).at(-1)).toMatchObject({
+  expect((await auditOf(db, 'token.exchange_refused')).at(-1)).toMatchObject({
     clientId: gateway.id,
     detail: { error: 'invalid_request' },
   })

@@ -1,8 +1,7 @@
 /** Rules for how a client proves who it is, and for the keys it proves it with. */
 import { authMethods, type ClientMetadata } from '../metadata.ts'
+import { checkKeySet } from './keys.ts'
 import { type Problem, shorten } from './problem.ts'
-
-const shortestRsaBits = 2048
 
 export function checkAuthentication(metadata: ClientMetadata, pkceRequired: boolean): Problem[] {
   const { token_endpoint_auth_method: method, grant_types: grants } = metadata
@@ -54,32 +53,5 @@ function checkKeys({
       'Give the public keys with --jwks-file FILE or --jwks-uri URL.',
     )
   }
-  if (jwks === undefined) return []
-  if (!Array.isArray(jwks.keys) || jwks.keys.length === 0) {
-    return add('jwks_malformed', 'is not a key set', 'Give {"keys": [public keys]} (RFC 7517 §5).')
-  }
-  if (
-    jwks.keys.some(
-      (key) =>
-        key?.kty === 'oct' || ['d', 'p', 'q', 'k', 'priv'].some((part) => part in Object(key)),
-    )
-  ) {
-    return add(
-      'jwks_private',
-      'holds a private or shared key',
-      'Export the public keys alone and replace that key: it has been shown.',
-    )
-  }
-  if (jwks.keys.some(({ kty, n }) => kty === 'RSA' && typeof n === 'string' && isShort(n))) {
-    return add(
-      'jwks_weak',
-      `holds an RSA key of fewer than ${shortestRsaBits} bits`,
-      'Make a new one, or use a P-256 or Ed25519 key.',
-    )
-  }
-  return []
-}
-
-function isShort(modulus: string): boolean {
-  return Buffer.from(modulus, 'base64url').length * 8 < shortestRsaBits
+  return jwks === undefined ? [] : checkKeySet(jwks)
 }

@@ -1,8 +1,10 @@
 /** Puts the house together: the only file that knows every room. Nothing here listens or connects. */
+import { isDeepStrictEqual } from 'node:util'
 import Koa from 'koa'
 import { Provider } from 'oidc-provider'
 import { openApiRoutes } from './api/openapi.ts'
 import { registrationRoutes } from './api/registrations.ts'
+import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
 import { createKeyring } from './crypto.ts'
@@ -22,6 +24,7 @@ import type { Handlers } from './jobs/worker.ts'
 import type { Logger } from './logger.ts'
 import type { Mailer } from './mail/transport.ts'
 import { accountClient } from './oidc/account-client.ts'
+import { compileTypes, type StoredTypes } from './oidc/authorization-details.ts'
 import { createClientCache } from './oidc/client-cache.ts'
 import { keySetDocument } from './oidc/documents.ts'
 import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
@@ -65,6 +68,8 @@ export type AppOptions = {
   keys: SigningKeySet
   /** What pairwise subjects are derived from. */
   pairwiseSecret: Buffer
+  /** What may be asked for in detail. */
+  authorizationTypes: StoredTypes
   /** From then on `/readyz` says no. */
   isClosing(): boolean
 }
@@ -73,7 +78,8 @@ export function createApp(options: AppOptions): App {
   const { config, database, logger, mailer } = options
   const { db, pool } = database
   const keyring = createKeyring(config.secretKeys)
-  let { keys } = options
+  let { keys, authorizationTypes } = options
+  let detailTypes = compileTypes(authorizationTypes)
   const hasher = createPasswordHasher()
   const views = createViews(config)
   const limits = createLimits({ pool, keyring, factor: config.limitFactor })
@@ -119,6 +125,7 @@ export function createApp(options: AppOptions): App {
     signInLimits: createSignInLimits(limits),
     knownDevices: createKnownDevices({ config, keyring }),
     clients,
+    detailTypes: () => detailTypes,
     registration,
     onSignIn: metrics.signIn,
   }
@@ -134,6 +141,7 @@ export function createApp(options: AppOptions): App {
       keyring,
       keys: keys.keys,
       clients,
+      authorizationTypes: detailTypes,
       pages,
       fetch,
       findCertificate: (ctx) => certificateOf(ctx.req),
@@ -161,6 +169,15 @@ export function createApp(options: AppOptions): App {
         pairwiseSecret: options.pairwiseSecret,
       }),
     }
+  }
+
+  /** The engine knows the types by heart, so new ones mean a new engine. */
+  async function renewTypes(): Promise<void> {
+    const stored = await listAuthorizationTypes(db)
+    if (isDeepStrictEqual(stored, authorizationTypes)) return
+    authorizationTypes = stored
+    detailTypes = compileTypes(stored)
+    engine = createEngine()
   }
 
   function clientAuthenticationLimit() {
@@ -251,7 +268,10 @@ export function createApp(options: AppOptions): App {
       if (changed === 'keys') {
         keys = await loadSigningKeys(db, keyring)
         engine = createEngine()
-      } else clients.forget()
+      } else {
+        clients.forget()
+        await renewTypes()
+      }
     },
   }
 }

@@ -1,5 +1,6 @@
 /** The life of one server: storage, schema, keys, jobs and a listening port, in that order, and back again. */
 import { type App, createApp } from './app.ts'
+import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
 import { createKeyring } from './crypto.ts'
 import { openDatabase } from './database/connection.ts'
@@ -72,6 +73,7 @@ async function start(
   await ensureSigningKeys(database.db, keyring)
   const keys = await loadSigningKeys(database.db, keyring)
   const pairwiseSecret = await loadLastingSecret(database.db, keyring, 'pairwise-subjects')
+  const authorizationTypes = await listAuthorizationTypes(database.db)
   const mailer = createMailer(config)
   undo.push(async () => mailer.close())
 
@@ -83,6 +85,7 @@ async function start(
     mailer,
     keys,
     pairwiseSecret,
+    authorizationTypes,
     isClosing: () => listening?.isClosing() ?? false,
   })
   const worker = await startWorker({ pool: database.pool, handlers: app.handlers, logger, crontab })

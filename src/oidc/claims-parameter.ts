@@ -11,7 +11,8 @@ export async function refuseDeepClaims(_ctx: KoaContextWithOIDC, claims: unknown
   }
 }
 
-function depthOf(json: string): number {
+/** How deep JSON is nested, without reading it. */
+export function depthOf(json: string): number {
   let depth = 0
   let most = 0
   let quoted = false

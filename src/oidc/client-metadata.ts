@@ -2,6 +2,7 @@
 import type { Configuration } from 'oidc-provider'
 import type { StoredClient } from '../clients/clients.ts'
 import { usesSecret } from '../clients/metadata.ts'
+import type { DetailTypes } from './authorization-details.ts'
 import type { Payload } from './records.ts'
 
 const extras = [
@@ -27,13 +28,15 @@ export const clientExtras: NonNullable<Configuration['extraClientMetadata']> = {
 /** Stands where the engine wants a secret; what is compared are hashes (provider.ts). */
 const unusableSecret = 'kept-as-a-hash-and-never-compared'
 
-export function clientMetadata(client: StoredClient): Payload {
+/** `types` are those that the engine at hand knows; a client may ask for those of its APIs (RFC 9396 §10). */
+export function clientMetadata(client: StoredClient, types?: DetailTypes): Payload {
   return {
     ...client.metadata,
     grant_types: [...client.metadata.grant_types, ...client.policyGrants],
     client_id: client.id,
     client_name: client.name,
     ...(usesSecret(client.metadata) ? { client_secret: unusableSecret } : {}),
+    authorization_details_types: typesOf(client, types),
     first_party: client.firstParty,
     pkce_required: client.pkceRequired,
     ignores_unknown_resource: client.ignoresUnknownResource,
@@ -45,4 +48,9 @@ export function clientMetadata(client: StoredClient): Payload {
     refresh_rotation: client.refreshRotation,
     certificate_authorities: client.certificateAuthorities ?? undefined,
   }
+}
+
+function typesOf({ apis }: StoredClient, types: DetailTypes = new Map()): string[] {
+  const own = new Set(apis.map(({ identifier }) => identifier))
+  return [...types.values()].filter(({ api }) => own.has(api.identifier)).map(({ name }) => name)
 }

@@ -12,6 +12,7 @@ import type {
 import type { Config } from '../config.ts'
 import type { Keyring } from '../crypto.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
+import { type DetailTypes, richAuthorizationRequests } from './authorization-details.ts'
 import { accountClaims, claimsByScope, standardScopes } from './claims.ts'
 import { refuseDeepClaims } from './claims-parameter.ts'
 import { assertClientAssertion } from './client-assertions.ts'
@@ -41,6 +42,8 @@ export type ProviderOptions = {
   keyring: Keyring
   keys: SigningKey[]
   clients: ClientCache
+  /** What may be asked for in detail; nothing when absent. */
+  authorizationTypes?: DetailTypes
   pages: ProtocolPages
   fetch: EngineFetch
   findCertificate: FindCertificate
@@ -60,6 +63,7 @@ const fetchedBytes = 64 * 1024
 
 export function configuration(options: ProviderOptions, adapter: AdapterFactory): Configuration {
   const { config, keys, pages, pool, clients } = options
+  const types = options.authorizationTypes ?? new Map()
   return {
     adapter,
     jwks: { keys: structuredClone(keys) },
@@ -146,7 +150,8 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
         enabled: true,
         allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
       },
-      resourceIndicators: resourceIndicators(clients),
+      resourceIndicators: resourceIndicators(clients, types),
+      richAuthorizationRequests: richAuthorizationRequests(types),
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: pages.logoutSource,

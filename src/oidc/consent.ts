@@ -104,12 +104,14 @@ export async function loadGrant(ctx: KoaContextWithOIDC, found: Found): Promise<
   // Each device has a grant of its own, or signing one out would sign out all.
   const ofDevice = oidc.entities.DeviceCode !== undefined
   if (ofDevice && !isEmpty(without(wanted, allowed))) return undefined
-  const added = missing(ofDevice ? undefined : own, allowed)
-  if (isEmpty(added)) return own
+  const held = ofDevice ? undefined : own
+  const added = missing(held, allowed)
+  // What is asked for in detail hangs on a grant too, though nothing of it is kept there.
+  const inDetail = oidc.params?.authorization_details !== undefined && oidc.result?.consent
+  if (isEmpty(added) && (held || !inDetail)) return own
 
   const grant =
-    (ofDevice ? undefined : own) ??
-    new provider.Grant({ accountId: account.accountId, clientId: client.clientId })
+    held ?? new provider.Grant({ accountId: account.accountId, clientId: client.clientId })
   if (added.scopes.length > 0) grant.addOIDCScope(added.scopes.join(' '))
   if (added.claims.length > 0) grant.addOIDCClaims(added.claims)
   for (const [identifier, scopes] of Object.entries(added.resources)) {

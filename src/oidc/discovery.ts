@@ -20,6 +20,7 @@ export function advertise(
   const whole: Metadata = {
     ...metadata,
     prompt_values_supported: promptValues(),
+    authorization_details_types_supported: withSome(metadata.authorization_details_types_supported),
     // Nobody asks about tokens without saying who they are (RFC 7662 §2.1).
     introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),
     revocation_endpoint_auth_methods_supported: methods,
@@ -29,6 +30,11 @@ export function advertise(
       metadata.token_endpoint_auth_signing_alg_values_supported,
   }
   return takesCertificates(config) ? withAliases(whole, config) : withoutCertificates(whole)
+}
+
+/** Undefined, and so left out of the document, when there is none. */
+function withSome(list: unknown): unknown {
+  return Array.isArray(list) && list.length > 0 ? list : undefined
 }
 
 function promptValues(): string[] {

@@ -21,7 +21,7 @@ export function createProvider(options: ProviderOptions): Provider {
     keyring,
     findClient: async (id: string) => {
       const client = await clients.client(id)
-      return client && clientMetadata(client)
+      return client && clientMetadata(client, options.authorizationTypes)
     },
   }
   const adapter = createAdapterFactory(storage) as unknown as AdapterFactory

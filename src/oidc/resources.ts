@@ -1,22 +1,33 @@
 /** APIs (RFC 8707): which tokens they take, and who may ask for them. */
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import type { StoredClient } from '../clients/clients.ts'
+import { apisOfDetails, type DetailTypes } from './authorization-details.ts'
 import type { ClientCache } from './client-cache.ts'
 
 type AllowedApi = { identifier: string; scopes: string[]; tokenLifetimeSeconds: number }
 
 /** The engine's `resourceIndicators`. Throws `invalid_target` for an API that is not the client's. */
-export function resourceIndicators(clients: ClientCache) {
+export function resourceIndicators(clients: ClientCache, types: DetailTypes) {
   return {
     enabled: true,
-    /** Several may be consented to at once; a token is for one, so the request names it. */
+    /**
+     * Several may be consented to at once; a token is for one, so the request names it. Who asks in detail has named
+     * the API by the type.
+     */
     defaultResource: async (
-      _ctx: KoaContextWithOIDC,
+      ctx: KoaContextWithOIDC,
       _client: Client,
-      oneOf?: readonly string[] | undefined,
-    ) => (oneOf?.length === 1 ? oneOf[0] : oneOf) as string | undefined,
-    /** A refresh or redemption that names no API gets the token that userinfo takes. */
-    useGrantedResource: async (): Promise<boolean> => false,
+      given?: readonly string[] | undefined,
+    ) => {
+      const oneOf = given ?? apisOfDetails(types, ctx.oidc.params?.authorization_details)
+      return (oneOf.length > 1 ? oneOf : oneOf[0]) as string | undefined
+    },
+    /**
+     * A refresh or redemption that names no API gets the token that userinfo takes, unless something was granted in
+     * detail: whoever asked for that need not know of resource indicators (RFC 9396 §7).
+     */
+    useGrantedResource: async (_ctx: KoaContextWithOIDC, source: object): Promise<boolean> =>
+      (source as { rar?: unknown[] }).rar !== undefined,
     getResourceServerInfo: async (_ctx: KoaContextWithOIDC, identifier: string, client: Client) => {
       const allowed = allowedApis(client).find((api) => api.identifier === identifier)
       const api = allowed && (await clients.api(identifier))

@@ -22,7 +22,19 @@ type Options = {
 /** RFC 9701. */
 const signedType = 'application/token-introspection+jwt'
 const claimsShown = [
-  ...['aud', 'client_id', 'exp', 'iat', 'iss', 'jti', 'scope', 'sub', 'cnf', 'act'],
+  ...[
+    'aud',
+    'client_id',
+    'exp',
+    'iat',
+    'iss',
+    'jti',
+    'scope',
+    'authorization_details',
+    'sub',
+    'cnf',
+    'act',
+  ],
   ...['acr', 'amr', 'auth_time'],
 ]
 

@@ -1,10 +1,12 @@
 /** What an app will see, in words and with the person's own values, and their yes or no. */
 import type { Context } from 'koa'
 import { record } from '../audit/audit.ts'
+import { detailsOf } from '../oidc/authorization-details.ts'
 import { claimsByScope, standardScopes } from '../oidc/claims.ts'
 import type { Wanted } from '../oidc/consent.ts'
 import { type Flow, finishConsent, finishWithError } from '../oidc/interactions.ts'
 import type { ConsentItem } from '../views/page-data.ts'
+import { describeDetail } from './consent-details.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
 import { appOfFlow, assertFinished, formOf, pathOf } from './flow.ts'
 
@@ -38,7 +40,12 @@ export function consentPages(deps: PagesDeps) {
       accountId,
       clientId: flow.clientId,
       origin: ctx.state.origin,
-      detail: { scopes: wanted.scopes, claims: wanted.claims, resources: wanted.resources },
+      detail: {
+        scopes: wanted.scopes,
+        claims: wanted.claims,
+        resources: wanted.resources,
+        authorizationDetails: detailsOf(flow.parameters.authorization_details),
+      },
     })
     seeOther(ctx, flow.returnTo)
   }
@@ -83,6 +90,9 @@ export function consentPages(deps: PagesDeps) {
         api: api?.name ?? identifier,
         scopes: scopes.map((scope) => ({ scope })),
       })
+    }
+    for (const detail of detailsOf(flow.parameters.authorization_details)) {
+      items.push(describeDetail(deps.detailTypes().get(detail.type), detail))
     }
     if (wants('offline_access')) items.push({ kind: 'offline' })
     return items.length > 0 ? items : [{ kind: 'identifier' }]

@@ -10,6 +10,7 @@ import type { Limits } from '../http/limits.ts'
 import { languageLinks } from '../http/locale.ts'
 import type { SignInResult } from '../http/metrics.ts'
 import type { SignInLimits } from '../http/sign-in-limits.ts'
+import type { DetailTypes } from '../oidc/authorization-details.ts'
 import type { ClientCache } from '../oidc/client-cache.ts'
 import type { RegistrationDeps } from '../registration/deps.ts'
 import type { PageData, Views } from '../views.ts'
@@ -25,6 +26,8 @@ export type PagesDeps = {
   signInLimits: SignInLimits
   knownDevices: KnownDevices
   clients: ClientCache
+  /** What may be asked for in detail, with the words for it. */
+  detailTypes(): DetailTypes
   registration: RegistrationDeps
   /** Counted for the metrics. */
   onSignIn(result: SignInResult): void

@@ -46,6 +46,21 @@ export type ConsentItem =
       api: string
       scopes: readonly { scope: string; description?: string | undefined }[]
     }
+  | {
+      /** Something asked for in detail (RFC 9396), in the words of its API's schema. */
+      kind: 'detail'
+      api: string
+      title: string
+      description?: string | undefined
+      values: readonly DetailValue[]
+    }
+
+/** `label` is the schema's; `field` one of the members that RFC 9396 §2.2 names, in our words. */
+export type DetailValue = {
+  label?: string | undefined
+  field?: 'actions' | 'datatypes' | 'privileges' | 'identifier' | undefined
+  value: readonly string[] | boolean
+}
 
 /**
  * `ended`: it asked for this itself. `told`: it was told and has confirmed. `pending`: it is being told. `asked`: a

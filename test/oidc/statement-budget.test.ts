@@ -41,7 +41,11 @@ let device: App
 
 beforeAll(async () => {
   await pool.query('create extension if not exists pg_stat_statements')
-  await createApi(db, { identifier: api, scopes: ['read'] }, { actor: { kind: 'operator' } })
+  await createApi(
+    db,
+    { identifier: api, scopes: ['read'], authorizationType: { name: 'visit', schema: {} } },
+    { actor: { kind: 'operator' } },
+  )
   person = await createPerson(server)
   app = await createApp(server, { apis: [api] })
   house = await createApp(server, { firstParty: true })
@@ -283,6 +287,28 @@ test('a code to tokens with an assertion and a proof: 4', async () => {
   await expectBudget(4, async () => {
     const { request, code } = codes.pop() as (typeof codes)[0]
     expect((await strict.redeem(request, code)).status).toBe(200)
+  })
+})
+
+test('a request in detail: 7 with its consent, then 2 to tokens and 1 to learn of it', async () => {
+  const asked = () => app.begin({ authorization_details: JSON.stringify([{ type: 'visit' }]) })
+  const codes: { request: Request; code: string | undefined }[] = []
+  await expectBudget(7, async () => {
+    const request = asked()
+    const consent = await visitor.get(request.url)
+    const back = await visitor.press(consent, 'continue')
+    codes.push({ request, code: app.answerOf(request, back).code })
+  })
+  codes.splice(0, codes.length - times - 1)
+  const tokens: (string | undefined)[] = []
+  await expectBudget(2, async () => {
+    const { request, code } = codes.pop() as (typeof codes)[0]
+    const { body } = await app.redeem(request, code)
+    expect(body.authorization_details).toEqual([{ type: 'visit' }])
+    tokens.push(body.access_token)
+  })
+  await expectBudget(1, async () => {
+    expect((await service.introspect(tokens[0])).body.authorization_details).toBeDefined()
   })
 })
 

@@ -231,6 +231,19 @@ const consent: Example[] = [
         },
         { kind: 'groups', groups: many },
         { kind: 'groups', groups: [] },
+        {
+          kind: 'detail',
+          api: '云端银行',
+          title: 'Ein ungewöhnlich ausführlich überschriebener Zahlungsauftrag',
+          description: '每笔付款都需要你单独确认。',
+          values: [
+            { field: 'actions', value: ['initiate', 'cancel'] },
+            { label: '收款人 · 名称', value: ['北京市海淀区中关村图书馆服务有限责任公司'] },
+            { label: 'IBAN', value: ['DE'.padEnd(180, '0123456789')] },
+            { label: 'Urgent', value: true },
+            { label: 'Repeated', value: false },
+          ],
+        },
         { kind: 'api', api: 'https://files.letuslearn.now', scopes },
         {
           kind: 'api',

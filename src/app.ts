@@ -33,6 +33,7 @@ import { maintainKeys } from './oidc/key-rotation.ts'
 import { createLogoutSender } from './oidc/logout.ts'
 import { certificateEndpoints } from './oidc/mutual-tls.ts'
 import { createEngineFetch } from './oidc/outgoing-fetch.ts'
+import { protectedResources } from './oidc/protected-resources.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
 import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
@@ -231,6 +232,7 @@ export function createApp(options: AppOptions): App {
       limit: (ctx, name) => limits.consume(`client-${name}`, limitKeyAddress(ctx.state.address)),
     }),
   )
+  koa.use(protectedResources({ config, clients }))
   koa.use(protocol)
   koa.use(pageRoutes(pagesDeps).routes())
   for (const middleware of registrationRoutes({ registration, views, limits })) koa.use(middleware)

@@ -1,6 +1,7 @@
 /** `idp apis create list get`: what tokens may be for. Changing and deleting are apis-change.ts. */
 import type { Command } from 'commander'
 import { type Api, createApi, findApi, listApiClients, listApis } from '../clients/apis.ts'
+import { apiMetadata, ourAddress, ownAddress } from '../clients/resource-metadata.ts'
 import { splitScope } from '../clients/scopes.ts'
 import type { Db } from '../database/connection.ts'
 import { type ApiFlags, addApiOptions, apiJson, readApiFlags, showApi } from './api-view.ts'
@@ -55,10 +56,16 @@ export function addApis(program: Command, context: Context): void {
     apis
       .command('get <identifier>')
       .summary('one API and who may call it')
-      .description('Shows one API and the apps that may call it.')
+      .description(
+        'Shows one API and the apps that may call it; or the metadata that apps look for at its address (RFC 9728).',
+      )
+      .option('--metadata', 'print the document that it serves, or points to at ours')
       .option('--json', 'print JSON')
-      .action((identifier: string, flags: { json?: boolean }) => get(context, identifier, flags)),
-    [['apis get https://api.example.org', 'who may call it']],
+      .action((identifier: string, flags: GetFlags) => get(context, identifier, flags)),
+    [
+      ['apis get https://api.example.org', 'who may call it'],
+      ['apis get https://api.example.org --metadata > metadata.json', 'for its web server'],
+    ],
   )
   addApiChanges(apis, context, resolveApi)
 }
@@ -107,9 +114,18 @@ function list(context: Context, flags: { json?: boolean }): Promise<void> {
   })
 }
 
-function get(context: Context, identifier: string, flags: { json?: boolean }): Promise<void> {
-  return withDatabase(context, async ({ db, out }) => {
+type GetFlags = { json?: boolean; metadata?: boolean }
+
+function get(context: Context, identifier: string, flags: GetFlags): Promise<void> {
+  return withDatabase(context, async ({ db, out, config: { issuer } }) => {
     const api = await resolveApi(db, identifier)
+    if (flags.metadata) {
+      out.raw(JSON.stringify(apiMetadata(api, issuer), null, 2))
+      const own = ownAddress(identifier)
+      const at = ourAddress(identifier, issuer)
+      if (own !== undefined && own !== at) out.say(`Serve it at ${own}`)
+      return out.say(`or answer 401 with WWW-Authenticate: Bearer resource_metadata="${at}"`)
+    }
     const clients = await listApiClients(db, identifier)
     if (flags.json)
       return out.json({ api: { ...apiJson(api), clients: clients.map(({ id }) => id) } })

@@ -21,7 +21,7 @@ import { clientExtras } from './client-metadata.ts'
 import { loadGrant } from './consent.ts'
 import { cookieNames, cookieOptions } from './cookies.ts'
 import { deviceFlow } from './device-flow.ts'
-import { dpop } from './dpop.ts'
+import { dpop, proofAlgorithms } from './dpop.ts'
 import { timesToLive } from './lifetimes.ts'
 import { type FindCertificate, mutualTls } from './mutual-tls.ts'
 import { keepOfflineAccess } from './offline-access.ts'
@@ -92,7 +92,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
       requestObjectSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA'],
       introspectionSigningAlgValues: ['RS256', 'ES256', 'EdDSA'],
       authorizationSigningAlgValues: ['RS256', 'ES256', 'EdDSA'],
-      dPoPSigningAlgValues: ['ES256', 'EdDSA', 'RS256', 'PS256'],
+      dPoPSigningAlgValues: [...proofAlgorithms],
     },
     allowOmittingSingleRegisteredRedirectUri: false,
     acceptQueryParamAccessTokens: false,

@@ -11,6 +11,8 @@ import type { Keyring } from '../crypto.ts'
 /** FAPI 2.0 §5.3.2.1: clocks may differ by ten seconds, and not by more than a minute. */
 export const furthestFutureSeconds = 60
 
+export const proofAlgorithms = ['ES256', 'EdDSA', 'RS256', 'PS256'] as const
+
 export function dpop(keyring: Keyring) {
   return {
     enabled: true,

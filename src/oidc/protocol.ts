@@ -15,6 +15,7 @@ import { createDocument, type Document, sendDocument } from './documents.ts'
 import { runAfterFlush } from './events.ts'
 import { offeredMembers } from './offers.ts'
 import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
+import { pointToMetadata } from './protected-resources.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { withoutForeignResources } from './resources.ts'
 import { settledId } from './session-adapter.ts'
@@ -142,7 +143,10 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       await dispatch(engine.provider, ctx, next)
       const oidcCtx = ctx as unknown as KoaContextWithOIDC
       await engine.introspectStructured(oidcCtx)
-      if (unit.endpoint === 'userinfo') echoInteraction(ctx)
+      if (unit.endpoint === 'userinfo') {
+        echoInteraction(ctx)
+        pointToMetadata(ctx, options.config.issuer)
+      }
       await tellReference(ctx)
       // The engine answers faults in its own words; http/faults.ts logs the cause and answers in ours.
       if (ctx.status >= 500) throw faultOf(takeBack(ctx))

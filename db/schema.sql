@@ -298,6 +298,14 @@ create table logout_deliveries (
 CREATE INDEX logout_deliveries_asked_at_idx ON logout_deliveries USING btree (asked_at);
 CREATE INDEX logout_deliveries_client_id_next_attempt_at_idx ON logout_deliveries USING btree (client_id, next_attempt_at) WHERE (state = 'pending'::text);
 
+create table metadata_hosts (
+  host text not null,
+  scopes text[] not null,
+  created_at timestamp with time zone not null default now(),
+  constraint metadata_hosts_pkey PRIMARY KEY (host),
+  constraint metadata_hosts_host_check CHECK (host <> ''::text)
+);
+
 create table posted_requests (
   id_hash bytea not null,
   endpoint text not null,

@@ -31,6 +31,7 @@ import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
 import { addExtensionGrants } from './oidc/extension-grants.ts'
 import { maintainKeys } from './oidc/key-rotation.ts'
 import { createLogoutSender } from './oidc/logout.ts'
+import { createMetadataDocuments } from './oidc/metadata-documents.ts'
 import { certificateEndpoints } from './oidc/mutual-tls.ts'
 import { createEngineFetch } from './oidc/outgoing-fetch.ts'
 import { protectedResources } from './oidc/protected-resources.ts'
@@ -84,7 +85,17 @@ export function createApp(options: AppOptions): App {
   const hasher = createPasswordHasher()
   const views = createViews(config)
   const limits = createLimits({ pool, keyring, factor: config.limitFactor })
-  const clients = createClientCache(db, [accountClient(config.issuer, config.brandName)])
+  const outgoing = createOutgoing(config)
+  const engineCheck = createClientCheck(config.issuer, config.allowPrivateTargets)
+  const clients = createClientCache(db, {
+    builtIn: [accountClient(config.issuer, config.brandName)],
+    documents: createMetadataDocuments({
+      db,
+      fetch: outgoing.fetch,
+      engineCheck,
+      limit: limitDocuments,
+    }),
+  })
   const health = createHealth({ database, isClosing: options.isClosing })
   const metrics = createMetrics({
     hashQueue: hasher.stats,
@@ -131,7 +142,7 @@ export function createApp(options: AppOptions): App {
     onSignIn: metrics.signIn,
   }
   const pages = protocolPages(pagesDeps)
-  const fetch = createEngineFetch(createOutgoing(config))
+  const fetch = createEngineFetch(outgoing)
   const certificateOf = createCertificateReader(config)
   let engine = createEngine()
 
@@ -181,6 +192,13 @@ export function createApp(options: AppOptions): App {
     engine = createEngine()
   }
 
+  /** By asker first: one stranger must not use up what a host's clients need. */
+  async function limitDocuments(host: string): Promise<void> {
+    const { address } = Provider.ctx?.state ?? {}
+    if (address) await limits.consume('metadata-document-address', limitKeyAddress(address))
+    await limits.consume('metadata-document-host', host)
+  }
+
   function clientAuthenticationLimit() {
     const key = (clientId: string): [string, string] => [
       clientId,
@@ -226,7 +244,7 @@ export function createApp(options: AppOptions): App {
     createRegistration({
       issuer: config.issuer,
       db,
-      engineCheck: createClientCheck(config.issuer, config.allowPrivateTargets),
+      engineCheck,
       readJson,
       forget: clients.forget,
       limit: (ctx, name) => limits.consume(`client-${name}`, limitKeyAddress(ctx.state.address)),

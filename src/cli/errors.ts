@@ -73,6 +73,7 @@ const flags: Record<string, string> = {
   name: '--name',
   authorization_type: '--authorization-type',
   schema: '--schema',
+  host: 'HOST',
   uses: '--uses',
   expires: '--expires',
   allowed_grant_types: '--grant-type',

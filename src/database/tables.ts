@@ -99,6 +99,11 @@ export type Tables = {
     createdAt: Generated<Date>
     expiresAt: Date | null
   }
+  metadataHosts: {
+    host: string
+    scopes: string[]
+    createdAt: Generated<Date>
+  }
   registrationTokens: {
     id: string
     name: string

@@ -151,6 +151,17 @@ export const limitTable = {
     windows: [{ points: 120, seconds: minute }],
     store: 'memory',
   },
+  // Strangers name the addresses, at allowed hosts. Documents that are known go on when these are used up.
+  'metadata-document-address': {
+    per: ['address'],
+    windows: [{ points: 10, seconds: minute }],
+    store: 'memory',
+  },
+  'metadata-document-host': {
+    per: ['host'],
+    windows: [{ points: 30, seconds: minute }],
+    store: 'memory',
+  },
   // Refusals are kept a week for `idp explain`; more than these say nothing new.
   'refusal-address': {
     per: ['address'],

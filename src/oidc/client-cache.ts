@@ -6,12 +6,15 @@
 import { type Api, findApi } from '../clients/apis.ts'
 import { findStoredClient, type StoredClient } from '../clients/clients.ts'
 import type { Db } from '../database/connection.ts'
+import type { MetadataDocuments } from './metadata-documents.ts'
 import { type Offers, readOffers } from './offers.ts'
 
 export type ClientCache = {
   /** Enabled clients only. */
   client(id: string): Promise<StoredClient | undefined>
   api(identifier: string): Promise<Api | undefined>
+  /** Why the document at this address makes no client; undefined when there is another reason, or it does. */
+  whyNot(id: string): Promise<string | undefined>
   /** What admins have opened. */
   offers(): Promise<Offers>
   forget(): void
@@ -20,8 +23,11 @@ export type ClientCache = {
 /** Unknown ids are remembered too, so that a flood of them costs one statement each at most. */
 const mostEntries = 5000
 
-/** `builtIn` are clients of ours that no row holds. */
-export function createClientCache(db: Db, builtIn: StoredClient[] = []): ClientCache {
+/** `builtIn` are clients of ours that no row holds; `documents` gives those whose id is an address. */
+export function createClientCache(
+  db: Db,
+  { builtIn = [], documents }: { builtIn?: StoredClient[]; documents?: MetadataDocuments } = {},
+): ClientCache {
   const own = new Map(builtIn.map((client) => [client.id, client]))
   const clients = new Map<string, Promise<StoredClient | undefined>>()
   const apis = new Map<string, Promise<Api | undefined>>()
@@ -42,9 +48,17 @@ export function createClientCache(db: Db, builtIn: StoredClient[] = []): ClientC
     return loading
   }
 
+  const offers = () => remember(opened, '', () => readOffers(db)) as Promise<Offers>
+
+  async function fromDocument(id: string) {
+    return id.startsWith('https://') ? documents?.find(id, await offers()) : undefined
+  }
+
   return {
     async client(id) {
       const known = own.get(id)
+      const described = await fromDocument(id)
+      if (described) return 'client' in described ? described.client : undefined
       // What cannot be an id is not remembered: a flood of long ones would fill the memory.
       if (known || !/^[A-Za-z0-9_-]{1,128}$/.test(id)) return known
       return remember(clients, id, async () => {
@@ -53,7 +67,11 @@ export function createClientCache(db: Db, builtIn: StoredClient[] = []): ClientC
       })
     },
     api: (identifier) => remember(apis, identifier, () => findApi(db, identifier)),
-    offers: () => remember(opened, '', () => readOffers(db)) as Promise<Offers>,
+    offers,
+    async whyNot(id) {
+      const described = await fromDocument(id)
+      return described && 'reason' in described ? described.reason : undefined
+    },
     forget() {
       opened.clear()
       clients.clear()

@@ -1,22 +1,32 @@
 /** What is offered only while an admin has opened it: registration by tokens, clients by documents of allowed hosts. */
+import { listMetadataHosts } from '../clients/metadata-hosts.ts'
 import { registrationOpenUntil } from '../clients/registration-tokens.ts'
 import type { Db } from '../database/connection.ts'
 
 export type Offers = {
   /** Until when somebody could register: null for ever, undefined when nobody can. */
   registrationUntil: Date | null | undefined
+  /** Hosts whose documents may speak for a client, with what such clients may ask for. */
+  metadataHosts: Map<string, string[]>
 }
 
 export async function readOffers(db: Db): Promise<Offers> {
-  return { registrationUntil: await registrationOpenUntil(db) }
+  const hosts = await listMetadataHosts(db)
+  return {
+    registrationUntil: await registrationOpenUntil(db),
+    metadataHosts: new Map(hosts.map(({ host, scopes }) => [host, scopes])),
+  }
 }
 
 /** Members of discovery that come and go with what is open now. */
 export function offeredMembers(
-  { registrationUntil: until }: Offers,
+  { registrationUntil: until, metadataHosts }: Offers,
   issuer: string,
   now: Date = new Date(),
 ): Record<string, unknown> {
   const registers = until === null || (until !== undefined && until > now)
-  return registers ? { registration_endpoint: `${issuer}/oauth2/register` } : {}
+  return {
+    ...(registers ? { registration_endpoint: `${issuer}/oauth2/register` } : {}),
+    ...(metadataHosts.size > 0 ? { client_id_metadata_document_supported: true } : {}),
+  }
 }

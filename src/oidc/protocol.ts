@@ -4,6 +4,7 @@
  */
 import type { Context, Middleware, Next } from 'koa'
 import type { ErrorOut, KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { parseDocumentUrl } from '../clients/document-client.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { Queryable } from '../sessions/reads.ts'
@@ -91,6 +92,8 @@ export function createProtocol(options: ProtocolOptions): Middleware {
   async function leaveOutForeignResources(ctx: Context): Promise<void> {
     const { resource, client_id: clientId } = ctx.query
     if (resource === undefined || typeof clientId !== 'string') return
+    // No document asks for that, and outside the engine nobody knows who makes us fetch one.
+    if (parseDocumentUrl(clientId)) return
     const own = withoutForeignResources(await options.clients.client(clientId), resource)
     if (!own) return
     const query = new URLSearchParams(ctx.querystring)

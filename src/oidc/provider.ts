@@ -2,7 +2,7 @@
  * One engine with one key set. Building it costs less than a millisecond, so new signing keys mean a new
  * provider; what it leaves to us is put in place here.
  */
-import { type AdapterFactory, type Client, Provider } from 'oidc-provider'
+import { type AdapterFactory, type Client, errors, Provider } from 'oidc-provider'
 import { type StoredClient, secretMatches } from '../clients/clients.ts'
 import { createAdapterFactory } from './adapter.ts'
 import { clientMetadata } from './client-metadata.ts'
@@ -21,6 +21,8 @@ export function createProvider(options: ProviderOptions): Provider {
     keyring,
     findClient: async (id: string) => {
       const client = await clients.client(id)
+      const reason = client ? undefined : await clients.whyNot(id)
+      if (reason) throw new errors.InvalidClient(`the client_id metadata document ${reason}`)
       return client && clientMetadata(client, options.authorizationTypes)
     },
   }

@@ -50,7 +50,7 @@ export async function keepRefusal(
   error?: Error,
 ): Promise<string> {
   const reference = newReference()
-  const clientId = (ctx.oidc?.client?.clientId ?? parameterOf(ctx, 'client_id'))?.slice(0, 128)
+  const clientId = ctx.oidc?.client?.clientId ?? parameterOf(ctx, 'client_id')
   const client = clientId ? await clients.client(clientId) : undefined
   const detail: RefusalDetail = {
     description: out.error_description,
@@ -66,7 +66,7 @@ export async function keepRefusal(
     .values({
       reference,
       endpoint: ctx.path.slice(0, 100),
-      clientId: clientId ?? null,
+      clientId: clientId?.slice(0, 500) ?? null,
       error: out.error,
       detail: JSON.stringify(detail),
     })

@@ -36,7 +36,7 @@ function createJudge(issuer: string, allowPrivateTargets: string[]): Provider {
       throwAway('ES256', generateKeyPairSync('ec', { namedCurve: 'P-256' })),
       throwAway('EdDSA', generateKeyPairSync('ed25519')),
     ],
-    clients: { client: absent, api: absent, offers: absent, forget: () => {} },
+    clients: { client: absent, api: absent, offers: absent, whyNot: absent, forget: () => {} },
     limitClientAuthentication: { check: absent, count: absent },
     findCertificate: () => undefined,
     pairwiseSecret: randomBytes(32),

@@ -1,5 +1,7 @@
 /** What every page is given, and the two ways to answer: a page, or the way to another. */
 import type { Context } from 'koa'
+import type { StoredClient } from '../clients/clients.ts'
+import { documentPreset } from '../clients/document-client.ts'
 import type { Config } from '../config.ts'
 import type { Hasher } from '../credentials/password-hasher.ts'
 import type { Keyring } from '../crypto.ts'
@@ -13,6 +15,7 @@ import type { SignInLimits } from '../http/sign-in-limits.ts'
 import type { DetailTypes } from '../oidc/authorization-details.ts'
 import type { ClientCache } from '../oidc/client-cache.ts'
 import type { RegistrationDeps } from '../registration/deps.ts'
+import type { App } from '../views/page-data.ts'
 import type { PageData, Views } from '../views.ts'
 
 export type PagesDeps = {
@@ -57,14 +60,22 @@ export function seeOther(ctx: Context, location: string): void {
   ctx.redirect(location)
 }
 
-/** The app as its pages name it; `host` is where it sends people back to. */
+/** The app as its pages name it. */
 export async function appOf(
   clients: ClientCache,
   clientId: string,
   redirectUri: string | undefined,
-): Promise<{ name: string; host?: string } | undefined> {
+): Promise<App | undefined> {
   const client = await clients.client(clientId)
   if (!client) return undefined
   const host = redirectUri ? URL.parse(redirectUri)?.host : undefined
-  return { name: client.name, ...(host ? { host } : {}) }
+  const unverified = unverifiedOf(client)
+  return { name: client.name, ...(host ? { host } : {}), ...(unverified ? { unverified } : {}) }
+}
+
+/** An admin has looked at an app that is made by hand, or has called it our own. */
+function unverifiedOf(client: StoredClient): App['unverified'] {
+  if (client.firstParty) return undefined
+  if (client.preset === documentPreset) return { by: new URL(client.id).host }
+  return client.registeredWith ? {} : undefined
 }

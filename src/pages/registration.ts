@@ -17,14 +17,14 @@ import { newestHandle } from '../registration/handles.ts'
 import { resend } from '../registration/mails.ts'
 import { verifyCode } from '../registration/proofs.ts'
 import { type RegistrationView, read } from '../registration/read.ts'
-import type { PageError } from '../views/page-data.ts'
+import type { App, PageError } from '../views/page-data.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
 import { formOf } from './flow.ts'
 
 /** Where this registration stands: in a flow, or at the door. */
 export type Place = {
   path(page: 'register' | 'verify-email' | 'sign-in'): string
-  app?: { name: string; host?: string } | undefined
+  app?: App | undefined
   flow?: Flow | undefined
   /** The registration that this browser has begun here. */
   key?: RegistrationKey | undefined

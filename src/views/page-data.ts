@@ -22,7 +22,15 @@ export type PageError = {
 }
 
 /** The app somebody is on the way to. `host` is where it sends people back to. */
-export type App = { name: string; host?: string | undefined }
+/**
+ * `host` is where it sends people back to. `unverified`: nobody here has checked it; the name is its own word, and all
+ * that is known is the host that speaks for it, or nothing.
+ */
+export type App = {
+  name: string
+  host?: string | undefined
+  unverified?: { by?: string | undefined } | undefined
+}
 
 type Common = {
   app?: App | undefined

@@ -74,6 +74,7 @@ function optionsOf(issuer: string, { keys, api }: Cast): ProviderOptions {
       client: none,
       forget: none,
       offers: none,
+      whyNot: none,
       api: async () => ({
         ...api,
         name: api.identifier,

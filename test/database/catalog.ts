@@ -210,6 +210,11 @@ export const catalog = {
     attemptedAt: 'timestamp with time zone null',
     nextAttemptAt: 'timestamp with time zone default',
   },
+  metadataHosts: {
+    host: 'text',
+    scopes: 'text[]',
+    createdAt: 'timestamp with time zone default',
+  },
   postedRequests: {
     idHash: 'bytea',
     endpoint: 'text',

@@ -216,6 +216,28 @@ const consent: Example[] = [
   },
   {
     page: 'consent',
+    state: 'an app that a host speaks for',
+    data: {
+      ...form,
+      app: { ...app, unverified: { by: 'agents.example.com' } },
+      username: 'mei_chen',
+      switchHref: '/sign-in/f1/switch',
+      items: [{ kind: 'identifier' }],
+    },
+  },
+  {
+    page: 'consent',
+    state: 'an app that registered itself',
+    data: {
+      ...form,
+      app: { ...app, unverified: {} },
+      username: 'mei_chen',
+      switchHref: '/sign-in/f1/switch',
+      items: [{ kind: 'identifier' }],
+    },
+  },
+  {
+    page: 'consent',
     state: 'very long',
     data: {
       ...form,

@@ -189,6 +189,9 @@ create table clients (
   certificate_authorities text,
   registered_with text,
   management_hash bytea,
+  userinfo_acr text,
+  userinfo_max_age_seconds integer,
+  authorization_challenge boolean not null default false,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_access_token_seconds_check CHECK (access_token_seconds >= 30 AND access_token_seconds <= 86400),
   constraint clients_id_check CHECK (id ~ '^[A-Za-z0-9_-]{1,128}$'::text),
@@ -197,6 +200,8 @@ create table clients (
   constraint clients_profile_check CHECK (profile = ANY (ARRAY['fapi2'::text, 'fapi2-message-signing'::text])),
   constraint clients_refresh_idle_seconds_check CHECK (refresh_idle_seconds >= 60 AND refresh_idle_seconds <= 31536000),
   constraint clients_refresh_total_seconds_check CHECK (refresh_total_seconds >= 60 AND refresh_total_seconds <= 31536000),
+  constraint clients_userinfo_acr_check CHECK (userinfo_acr = ANY (ARRAY['1fa'::text, '2fa'::text, 'phr'::text])),
+  constraint clients_userinfo_max_age_seconds_check CHECK (userinfo_max_age_seconds >= 1 AND userinfo_max_age_seconds <= 31536000),
   constraint idle_within_total CHECK (refresh_idle_seconds <= refresh_total_seconds),
   constraint registered_is_managed CHECK ((registered_with IS NULL) = (management_hash IS NULL))
 );

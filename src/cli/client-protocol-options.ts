@@ -3,6 +3,7 @@
  * and is answered, what its tokens are like. Plain apps need none of them.
  */
 import { type Command, Option } from 'commander'
+import { type Level, levels } from '../clients/levels.ts'
 import { type PolicyChange, type Profile, profiles } from '../clients/policy.ts'
 import type { ProtocolSettings } from '../clients/protocol-settings.ts'
 import { responseModes } from '../clients/rules/requests.ts'
@@ -28,6 +29,10 @@ export type ProtocolFlags = {
   idTokenAlg?: string
   userinfoAlg?: string
   introspectionAlg?: string
+  defaultAcr?: string[] | false
+  userinfoAcr?: Level | 'any'
+  userinfoMaxAge?: string
+  authorizationChallenge?: boolean
   dpop?: 'required' | 'optional'
   certificateBound?: boolean
   accessTokenLifetime?: string
@@ -89,6 +94,19 @@ export function addProtocolOptions(command: Command): Command {
         ourAlgorithms,
       ),
     )
+    .optionsGroup('How people sign in to it:')
+    .option(
+      '--default-acr <level>',
+      `how strongly, where it does not say: ${levels.join(', ')}; may be repeated, best first`,
+      collect,
+    )
+    .addOption(
+      choice('--userinfo-acr <level>', 'how strongly, for userinfo to answer it', [
+        'any',
+        ...levels,
+      ]),
+    )
+    .option('--userinfo-max-age <time>', 'how recently, for userinfo to answer it: 1h, or default')
     .optionsGroup('Its tokens and what it learns:')
     .addOption(choice('--id-token-alg <alg>', 'signature of its ID tokens', ourAlgorithms))
     .addOption(
@@ -153,6 +171,10 @@ export async function readProtocolFlags(
     idTokenAlg: flags.idTokenAlg,
     userinfoAlg: unless(flags.userinfoAlg, 'none'),
     introspectionAlg: flags.introspectionAlg,
+    defaultAcrValues: flags.defaultAcr === false ? null : flags.defaultAcr,
+    userinfoAcr: unless(flags.userinfoAcr, 'any'),
+    userinfoMaxAgeSeconds: readTime('--userinfo-max-age', flags.userinfoMaxAge),
+    authorizationChallenge: flags.authorizationChallenge,
     dpopBound: isOn(flags.dpop, 'required'),
     certificateBound: flags.certificateBound,
     accessTokenSeconds: readTime('--access-token-lifetime', flags.accessTokenLifetime),
@@ -168,8 +190,11 @@ function isOn(mode: string | undefined, on: string): boolean | undefined {
   return mode === undefined ? undefined : mode === on
 }
 
-function unless<T extends string>(value: T | undefined, none: T): T | null | undefined {
-  return value === none ? null : value
+function unless<T extends string, None extends T>(
+  value: T | undefined,
+  none: None,
+): Exclude<T, None> | null | undefined {
+  return value === none ? null : (value as Exclude<T, None> | undefined)
 }
 
 /** Seconds; null restores what holds for all. */

@@ -12,6 +12,11 @@ export function policyJson(client: Client): Record<string, unknown> {
     ...(refreshIdleSeconds === null ? {} : { refresh_idle: refreshIdleSeconds }),
     ...(refreshTotalSeconds === null ? {} : { refresh_total: refreshTotalSeconds }),
     ...(client.refreshRotation ? {} : { refresh_rotation: 'off' }),
+    ...(client.userinfoAcr === null ? {} : { userinfo_acr: client.userinfoAcr }),
+    ...(client.userinfoMaxAgeSeconds === null
+      ? {}
+      : { userinfo_max_age: client.userinfoMaxAgeSeconds }),
+    ...(client.authorizationChallenge ? { authorization_challenge: true } : {}),
     ...(client.certificateAuthorities === null
       ? {}
       : { certificate_authorities: client.certificateAuthorities }),
@@ -27,6 +32,7 @@ export function protocolFields(client: Client): [string, string | string[] | und
     ['Certificate', describeCertificate(client)],
     ['Requests', describeRequests(metadata)],
     ['Answers', describeAnswers(metadata)],
+    ['Sign-in', describeSignIn(client)],
     ['Userinfo', signed(metadata.userinfo_signed_response_alg)],
     ['Introspection', signed(metadata.introspection_signed_response_alg)],
     ['Tokens', describeTokens(client)],
@@ -129,6 +135,19 @@ function describeBackchannel(metadata: Client['metadata']): string[] {
   return [
     mode === 'ping' ? `is told at ${endpoint} (ping)` : 'asks until they have decided (poll)',
     ...(alg ? [`by requests signed by ${alg}, no others`] : []),
+  ]
+}
+
+function describeSignIn({ metadata, ...policy }: Client): string[] {
+  const { userinfoAcr: acr, userinfoMaxAgeSeconds: age } = policy
+  const { default_acr_values: wished } = metadata
+  return [
+    ...(wished ? [`asks for ${wished.join(', ')} unless it says otherwise`] : []),
+    ...(acr ? [`userinfo needs ${acr}`] : []),
+    ...(age ? [`userinfo needs a sign-in of the last ${span(age)}`] : []),
+    ...(policy.authorizationChallenge
+      ? ['asks for passwords itself (authorization challenge)']
+      : []),
   ]
 }
 

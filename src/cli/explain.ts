@@ -76,6 +76,7 @@ function sentences(refusal: Refusal, client: Client | undefined): string[] {
     ...(detail.description ? [`Told       ${detail.description}`] : []),
     ...(detail.cause ? [`Because    ${detail.cause}`] : []),
     ...(detail.requestedScope ? [`Scope      ${detail.requestedScope}`] : []),
+    ...(detail.requestedAcr ? [`Acr        ${detail.requestedAcr}`] : []),
     ...(detail.grantType ? [`Grant      ${detail.grantType}`] : []),
     ...(detail.requestId ? [`Request    ${detail.requestId} in the log`] : []),
     ...compare('redirect URI', detail.redirectUri),
@@ -130,6 +131,18 @@ function fixes({ error, detail, clientId }: Refusal, client: Client | undefined)
       'The app showed a wrong secret, or showed it in a way that it is not registered for.',
       `A new secret: idp clients rotate-secret ${client.id}`,
     ]
+  }
+  if (error === 'unmet_authentication_requirements') {
+    return [
+      'The app asks for a sign-in (acr) as essential that nobody can reach here.',
+      'What can be reached stands in discovery as acr_values_supported; the app may ask for more with acr_values, which is a wish.',
+    ]
+  }
+  if (detail.grantType?.endsWith(':token-exchange')) {
+    return [`What it may exchange: idp exchanges list --client ${client.id}`]
+  }
+  if (detail.grantType?.endsWith(':jwt-bearer')) {
+    return ['Whose assertions are taken, and for whom: idp issuers list']
   }
   if (error === 'invalid_scope') {
     return [

@@ -13,6 +13,9 @@ const fieldNames = {
   refreshIdleSeconds: 'refresh_idle',
   refreshTotalSeconds: 'refresh_total',
   refreshRotation: 'refresh_rotation',
+  userinfoAcr: 'userinfo_acr',
+  userinfoMaxAgeSeconds: 'userinfo_max_age',
+  authorizationChallenge: 'authorization_challenge',
   certificateAuthorities: 'certificate_authorities',
 } as const
 

@@ -20,6 +20,7 @@ import { findPreset, type Preset, presetUris } from './presets.ts'
 import { withProfile } from './profiles.ts'
 import { applySettings, type ProtocolSettings } from './protocol-settings.ts'
 import { backchannelGrant, signsPeopleIn } from './rules/grants.ts'
+import { checkChallenge } from './rules/step-up.ts'
 
 /** What is not given comes from the profile or the preset. */
 export type ClientInput = ProtocolSettings &
@@ -77,6 +78,7 @@ export async function createClient(
     ...checkId(id),
     ...access.problems,
     ...checkMetadata(metadata, { pkceRequired, ...policy }),
+    ...checkChallenge(metadata, policy, input.firstParty ?? false),
   ]
   if (problems.length === 0) problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
   if (problems.length > 0) return { ok: false, reason: 'invalid', problems }

@@ -13,6 +13,7 @@ import type { Problem } from './rules/problem.ts'
 import { checkProfile } from './rules/profile.ts'
 import { checkRequests } from './rules/requests.ts'
 import { checkSignatures } from './rules/signatures.ts'
+import { checkStepUp } from './rules/step-up.ts'
 import { checkSubjects } from './rules/subjects.ts'
 import { checkTokens } from './rules/tokens.ts'
 
@@ -56,6 +57,7 @@ export type ClientMetadata = {
   backchannel_client_notification_endpoint?: string
   /** With it such requests are signed, and no others are taken. */
   backchannel_authentication_request_signing_alg?: string
+  default_acr_values?: string[]
   dpop_bound_access_tokens?: boolean
   tls_client_certificate_bound_access_tokens?: boolean
   subject_type?: 'public' | 'pairwise'
@@ -103,6 +105,7 @@ export function checkMetadata(
     ...checkSignatures(metadata),
     ...checkTokens(metadata, policy),
     ...checkSubjects(metadata),
+    ...checkStepUp(metadata, policy),
     ...checkScope(metadata),
     ...checkProfile(metadata, { ...policy, pkceRequired }),
   ]

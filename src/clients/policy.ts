@@ -1,7 +1,8 @@
 /**
  * What a client is held to that RFC 7591 has no name for: how long its tokens live, whether its refresh tokens
- * rotate, who may vouch for its certificates, and the profile whose rules it keeps as a whole.
+ * rotate, what sign-in they stand for, who may vouch for its certificates, and the profile whose rules it keeps as a whole.
  */
+import type { Level } from './levels.ts'
 
 export const profiles = ['fapi2', 'fapi2-message-signing'] as const
 
@@ -15,6 +16,11 @@ export type ClientPolicy = {
   refreshIdleSeconds: number | null
   refreshTotalSeconds: number | null
   refreshRotation: boolean
+  /** What userinfo asks of the sign-in behind a token of this client's (RFC 9470). */
+  userinfoAcr: Level | null
+  userinfoMaxAgeSeconds: number | null
+  /** Asks for passwords itself (first-party apps alone). */
+  authorizationChallenge: boolean
   /** PEM, one after the other. */
   certificateAuthorities: string | null
 }
@@ -25,6 +31,9 @@ export const noPolicy: ClientPolicy = {
   refreshIdleSeconds: null,
   refreshTotalSeconds: null,
   refreshRotation: true,
+  userinfoAcr: null,
+  userinfoMaxAgeSeconds: null,
+  authorizationChallenge: false,
   certificateAuthorities: null,
 }
 

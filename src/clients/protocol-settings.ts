@@ -19,6 +19,7 @@ const members = {
   idTokenAlg: 'id_token_signed_response_alg',
   userinfoAlg: 'userinfo_signed_response_alg',
   introspectionAlg: 'introspection_signed_response_alg',
+  defaultAcrValues: 'default_acr_values',
   dpopBound: 'dpop_bound_access_tokens',
   certificateBound: 'tls_client_certificate_bound_access_tokens',
   subjectType: 'subject_type',

@@ -19,6 +19,7 @@ import { findPreset, presetUris } from './presets.ts'
 import { withProfile } from './profiles.ts'
 import { applySettings, type ProtocolSettings, withoutLeftovers } from './protocol-settings.ts'
 import { backchannelGrant } from './rules/grants.ts'
+import { checkChallenge } from './rules/step-up.ts'
 import { splitScope } from './scopes.ts'
 import { storeChange } from './store-change.ts'
 
@@ -70,7 +71,11 @@ export function updateClient(
     const pkceRequired =
       change.pkce === undefined ? before.pkceRequired : change.pkce === 'required'
     const firstParty = change.firstParty ?? before.firstParty
-    const problems = [...unresolved, ...checkMetadata(metadata, { pkceRequired, ...policy })]
+    const problems = [
+      ...unresolved,
+      ...checkMetadata(metadata, { pkceRequired, ...policy }),
+      ...checkChallenge(metadata, policy, firstParty),
+    ]
     if (problems.length === 0)
       problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
     if (problems.length > 0) return { ok: false, reason: 'invalid', problems }

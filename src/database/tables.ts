@@ -86,6 +86,9 @@ export type Tables = {
     refreshIdleSeconds: number | null
     refreshTotalSeconds: number | null
     refreshRotation: Generated<boolean>
+    userinfoAcr: '1fa' | '2fa' | 'phr' | null
+    userinfoMaxAgeSeconds: number | null
+    authorizationChallenge: Generated<boolean>
     certificateAuthorities: string | null
     registeredWith: Generated<string | null>
     managementHash: Generated<Buffer | null>

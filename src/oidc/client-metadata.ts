@@ -15,6 +15,9 @@ const extras = [
   'refresh_idle_seconds',
   'refresh_total_seconds',
   'refresh_rotation',
+  'authorization_challenge',
+  'userinfo_acr',
+  'userinfo_max_age',
   'certificate_authorities',
   'frontchannel_logout_uri',
   'frontchannel_logout_session_required',
@@ -46,6 +49,9 @@ export function clientMetadata(client: StoredClient, types?: DetailTypes): Paylo
     refresh_idle_seconds: client.refreshIdleSeconds ?? undefined,
     refresh_total_seconds: client.refreshTotalSeconds ?? undefined,
     refresh_rotation: client.refreshRotation,
+    authorization_challenge: client.authorizationChallenge,
+    userinfo_acr: client.userinfoAcr ?? undefined,
+    userinfo_max_age: client.userinfoMaxAgeSeconds ?? undefined,
     certificate_authorities: client.certificateAuthorities ?? undefined,
   }
 }

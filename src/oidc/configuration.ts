@@ -32,6 +32,7 @@ import { rotateRefreshToken } from './refresh-policy.ts'
 import { assertRequestObject } from './request-objects.ts'
 import { resourceIndicators, servesApi } from './resources.ts'
 import type { SigningKey } from './signing-keys.ts'
+import { demandSignIn, supportedLevels } from './step-up.ts'
 import { pairwiseIdentifier, readsSector } from './subjects.ts'
 import { extraTokenClaims } from './token-claims.ts'
 import { unitOfWork } from './unit-of-work.ts'
@@ -69,6 +70,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     jwks: { keys: structuredClone(keys) },
     scopes: standardScopes,
     claims: claimsByScope,
+    acrValues: supportedLevels,
     // Apps that read only the ID token find everything of the scope there.
     conformIdTokenClaims: false,
     responseTypes: ['code'],
@@ -185,7 +187,8 @@ function revokesGrant({ oidc: { route, entities, params } }: KoaContextWithOIDC)
 
 /** The person behind `sub`, while they may be here: suspended people fail on every use of a token. */
 function accountFinder(pool: Queryable) {
-  return async (_ctx: KoaContextWithOIDC, sub: string): Promise<Account | undefined> => {
+  return async (ctx: KoaContextWithOIDC, sub: string): Promise<Account | undefined> => {
+    demandSignIn(ctx)
     const joined = (await unitOfWork().found)?.account
     const account = joined?.id === sub ? joined : (await read(pool, 'account', [sub])).account
     if (!account) return undefined

@@ -18,6 +18,8 @@ declare module 'koa' {
     fault?: unknown
     /** What the answer does not say, for `idp explain`. */
     refusedBecause?: string | undefined
+    /** What a stronger or more recent sign-in has to be (RFC 9470). */
+    challenge?: Record<string, string | number>
     afterFlush?: (() => Promise<void>)[]
   }
 }

@@ -1,5 +1,6 @@
 /** When a person is asked something, in order: who are you, which account, may this app know you. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+import { stepUpCheck } from './step-up.ts'
 
 const { Check, Prompt, base } = interactionPolicy
 
@@ -7,6 +8,11 @@ const { Check, Prompt, base } = interactionPolicy
 export function createPrompts() {
   const prompts = base()
   prompts.add(new Prompt({ name: 'select_account', requestable: true }), 0)
+
+  const login = prompts.get('login')
+  login?.checks.remove('essential_acr')
+  login?.checks.remove('essential_acrs')
+  login?.checks.add(stepUpCheck())
 
   // A native app cannot prove who it is, so people confirm it each time (RFC 8252 §8.6); ours are known.
   const consent = prompts.get('consent')

@@ -20,6 +20,7 @@ import { pointToMetadata } from './protected-resources.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { withoutForeignResources } from './resources.ts'
 import { settledId } from './session-adapter.ts'
+import { completeChallenge } from './step-up.ts'
 import {
   type Browser,
   createUnitOfWork,
@@ -148,6 +149,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       await engine.introspectStructured(oidcCtx)
       if (unit.endpoint === 'userinfo') {
         echoInteraction(ctx)
+        completeChallenge(ctx)
         pointToMetadata(ctx, options.config.issuer)
       }
       await tellReference(ctx)

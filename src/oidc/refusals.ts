@@ -16,6 +16,7 @@ export type RefusalDetail = {
   postLogoutRedirectUri?: AddressDifference
   requestedScope?: string
   grantType?: string
+  requestedAcr?: string
   requestId?: string
 }
 
@@ -59,6 +60,7 @@ export async function keepRefusal(
     ...addressDetail(ctx, client?.metadata ?? {}),
     ...textDetail(ctx, 'scope', 'requestedScope'),
     ...textDetail(ctx, 'grant_type', 'grantType'),
+    ...textDetail(ctx, 'acr_values', 'requestedAcr'),
     requestId: ctx.state.requestId,
   }
   await db

@@ -5,6 +5,7 @@ import { findByIdentifier } from '../accounts/accounts.ts'
 import { canonicalEmail } from '../accounts/email.ts'
 import { record } from '../audit/audit.ts'
 import { normalizePassword } from '../credentials/password-rules.ts'
+import { proofOf } from '../credentials/step-up.ts'
 import { AppError } from '../errors.ts'
 import { hungUp } from '../http/hung-up.ts'
 import { type Flow, finishSelection, finishSignIn, saveProgress } from '../oidc/interactions.ts'
@@ -151,7 +152,7 @@ export async function signIn(
   flow: Flow,
   account: Pick<Account, 'id' | 'passwordChangedAt'>,
 ): Promise<void> {
-  const login = { accountId: account.id, acr: '1fa', amr: ['pwd'] }
+  const login = { accountId: account.id, ...proofOf(['pwd']) }
   assertFinished(await finishSignIn(deps.database.pool, flow, login))
   await record(deps.database.db, {
     type: 'sign_in.succeeded',

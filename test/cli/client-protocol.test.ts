@@ -61,6 +61,9 @@ const flags: [set: string[], expected: Json, unset: string[]][] = [
     { tls_client_certificate_bound_access_tokens: true },
     ['--no-certificate-bound'],
   ],
+  [['--default-acr', '1fa'], { default_acr_values: ['1fa'] }, ['--no-default-acr']],
+  [['--userinfo-acr', '2fa'], { userinfo_acr: '2fa' }, ['--userinfo-acr', 'any']],
+  [['--userinfo-max-age', '1h'], { userinfo_max_age: 3600 }, ['--userinfo-max-age', 'default']],
   [['--subject', 'pairwise'], { subject_type: 'pairwise' }, ['--subject', 'public']],
   [
     ['--access-token-lifetime', '5m'],

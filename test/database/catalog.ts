@@ -137,6 +137,9 @@ export const catalog = {
     certificateAuthorities: 'text null',
     registeredWith: 'text null',
     managementHash: 'bytea null',
+    userinfoAcr: 'text null',
+    userinfoMaxAgeSeconds: 'integer null',
+    authorizationChallenge: 'boolean default',
   },
   consents: {
     accountId: 'uuid',

@@ -1,0 +1,128 @@
+/**
+ * Sign-ins as strong as the app asks (OpenID Connect Core §5.5.1.1, RFC 9470), in the engine's words. What is asked for
+ * and cannot be reached by anybody's means is refused at once (Unmet Authentication Requirements 1.0); what comes next
+ * is decided in credentials/step-up.ts.
+ */
+import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+import type { Level } from '../clients/levels.ts'
+import {
+  type Asked,
+  type Factor,
+  nextFactor,
+  offeredFactors,
+  reachableLevels,
+  shortfall,
+} from '../credentials/step-up.ts'
+
+const { Check } = interactionPolicy
+
+/** What the person of this request could prove; everything that is offered while nobody is known. */
+export type FactorsOf = (accountId: string | undefined) => Promise<readonly Factor[]>
+
+const everybodys: FactorsOf = async () => offeredFactors
+
+/** For discovery and default values of clients: what somebody can reach. */
+export const supportedLevels: Level[] = reachableLevels(offeredFactors)
+
+/** Stands where the engine compares letter by letter and knows no order. */
+export function stepUpCheck(factorsOf: FactorsOf = everybodys) {
+  const factorOf = new WeakMap<KoaContextWithOIDC, Factor>()
+  return new Check(
+    'acr',
+    'a stronger sign-in is required',
+    'login_required',
+    async (ctx) => {
+      const asked = askedBy(ctx)
+      const { session, result } = ctx.oidc
+      const accountId = session?.accountId
+      const amr = accountId ? ((session?.amr as string[] | undefined) ?? []) : []
+      const next = nextFactor({ asked, amr, available: await factorsOf(accountId) })
+      if (next.kind === 'unreachable' && asked) {
+        throw new errors.UnmetAuthenticationRequirements(
+          'nobody can sign in here as strongly as the app requires',
+          `essential acr ${asked.values.join(' ').slice(0, 100)}`,
+        )
+      }
+      if (next.kind === 'enough') tell(ctx, next.acr)
+      if (next.kind === 'ask') factorOf.set(ctx, next.factor)
+      // Whoever was asked once in this request and went on without has said no to a wish.
+      if (next.kind !== 'ask' || !accountId) return Check.NO_NEED_TO_PROMPT
+      return result?.login !== undefined && !asked?.essential
+        ? Check.NO_NEED_TO_PROMPT
+        : Check.REQUEST_PROMPT
+    },
+    (ctx) => (factorOf.has(ctx) ? { factor: factorOf.get(ctx) } : {}),
+  )
+}
+
+/** An app compares letter by letter: it is told the value that it asked for, where more was proven. */
+function tell(ctx: KoaContextWithOIDC, acr: Level): void {
+  if (ctx.oidc.session?.acr === acr) return
+  Object.defineProperty(ctx.oidc, 'acr', { value: acr, configurable: true })
+}
+
+type AcrRequest = { essential?: unknown; value?: unknown; values?: unknown } | null
+
+/** An essential claim counts before `acr_values`, which the engine would put in its place. */
+function askedBy({ oidc }: KoaContextWithOIDC): Asked | undefined {
+  const { claims, acr_values: preferred } = oidc.params as Record<string, string | undefined>
+  const request = claimOf(claims)
+  const values = valuesOf(request)
+  if (request?.essential === true && values) return { values, essential: true }
+  const wished = preferred ? preferred.split(' ').filter((value) => value !== '') : values
+  return wished && { values: wished, essential: false }
+}
+
+/** Undefined where the claim names no value. */
+function valuesOf(request: AcrRequest | undefined): string[] | undefined {
+  const { value, values } = request ?? {}
+  if (values !== undefined && !Array.isArray(values)) {
+    throw new errors.InvalidRequest('invalid claims.id_token.acr.values type')
+  }
+  const all = (values ?? (value === undefined ? undefined : [value])) as unknown[] | undefined
+  return all?.map(String)
+}
+
+function claimOf(claims: string | undefined): AcrRequest | undefined {
+  if (claims === undefined) return undefined
+  // The engine has read it before.
+  const parsed = JSON.parse(claims) as { id_token?: { acr?: AcrRequest } }
+  return parsed.id_token?.acr
+}
+
+/**
+ * Asked when userinfo looks for the person of a token: throws `insufficient_user_authentication` (RFC 9470 §3) where
+ * the client's policy demands more than stands behind the token.
+ */
+export function demandSignIn(ctx: KoaContextWithOIDC): void {
+  const { client, route } = ctx.oidc
+  if (route !== 'userinfo' || !client) return
+  const { extra } = (ctx.oidc.entities.AccessToken ?? {}) as { extra?: Record<string, unknown> }
+  const lacks = shortfall(
+    { acr: extra?.acr, authTime: extra?.auth_time },
+    {
+      acr: client.userinfo_acr as Level | undefined,
+      maxAgeSeconds: client.userinfo_max_age as number | undefined,
+    },
+  )
+  if (!lacks) return
+  ctx.state.challenge = lacks
+  const error = new errors.CustomOIDCProviderError(
+    'insufficient_user_authentication',
+    lacks.acr_values ? 'a stronger sign-in is required' : 'a more recent sign-in is required',
+  )
+  throw Object.assign(error, { status: 401, statusCode: 401 })
+}
+
+/** What the app is to ask for, behind the engine's own words. */
+export function completeChallenge(ctx: {
+  state: { challenge?: Record<string, string | number> }
+  response: { get(name: string): string | string[] }
+  set(name: string, value: string): void
+}): void {
+  const { challenge } = ctx.state
+  if (!challenge) return
+  const header = [ctx.response.get('WWW-Authenticate')].flat().join(', ')
+  const more = Object.entries(challenge).map(([name, value]) => `${name}="${value}"`)
+  ctx.set('WWW-Authenticate', [header, ...more].join(', '))
+}

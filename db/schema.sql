@@ -44,19 +44,25 @@ create table accounts (
   disabled_reason text,
   created_at timestamp with time zone not null default now(),
   updated_at timestamp with time zone not null default now(),
+  address jsonb,
+  phone_number text,
+  phone_number_verified_at timestamp with time zone,
   constraint accounts_pkey PRIMARY KEY (id),
+  constraint accounts_address_check CHECK (jsonb_typeof(address) = 'object'::text AND address <> '{}'::jsonb),
   constraint accounts_email_canonical_key UNIQUE (email_canonical),
   constraint accounts_family_name_check CHECK (family_name <> ''::text),
   constraint accounts_given_name_check CHECK (given_name <> ''::text),
   constraint accounts_locale_check CHECK (locale ~ '^[a-z]{2}(-[A-Z]{2})?$'::text),
   constraint accounts_name_check CHECK (name <> ''::text),
+  constraint accounts_phone_number_check CHECK (phone_number ~ '^\+[1-9][0-9]{3,14}$'::text),
   constraint accounts_picture_url_check CHECK (picture_url ~~ 'https://%'::text),
   constraint accounts_status_check CHECK (status = ANY (ARRAY['unverified'::text, 'active'::text, 'disabled'::text, 'deleted'::text])),
   constraint accounts_username_check CHECK (username ~ '^[a-z_][a-z0-9_-]{0,31}$'::text),
   constraint accounts_username_key UNIQUE (username),
   constraint accounts_username_skeleton_key UNIQUE (username_skeleton),
   constraint active_has_address CHECK (status <> 'active'::text OR email IS NOT NULL),
-  constraint address_is_whole CHECK ((email IS NULL) = (email_canonical IS NULL) AND (email IS NULL) = (email_verified_at IS NULL))
+  constraint address_is_whole CHECK ((email IS NULL) = (email_canonical IS NULL) AND (email IS NULL) = (email_verified_at IS NULL)),
+  constraint proven_phone_is_there CHECK (phone_number_verified_at IS NULL OR phone_number IS NOT NULL)
 );
 
 create table apis (

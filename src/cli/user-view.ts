@@ -10,6 +10,13 @@ export async function userJson(db: Db, account: Account): Promise<Record<string,
     email: account.email,
     email_verified: account.emailVerifiedAt !== null,
     name: account.name,
+    ...(account.address ? { address: account.address } : {}),
+    ...(account.phoneNumber
+      ? {
+          phone_number: account.phoneNumber,
+          phone_number_verified: account.phoneNumberVerifiedAt !== null,
+        }
+      : {}),
     status: account.status,
     roles: await listRoles(db, account.id),
     created_at: account.createdAt.toISOString(),

@@ -1,4 +1,4 @@
-/** `idp users create list get disable enable`: people, from the operator's side. */
+/** `idp users create update list get disable enable`: people, from the operator's side. */
 import type { Command } from 'commander'
 import {
   type Account,
@@ -18,6 +18,7 @@ import { withExamples } from './help.ts'
 import type { Cell, Output } from './output.ts'
 import { userJson } from './user-view.ts'
 import { addUsersCreate } from './users-create.ts'
+import { addUsersUpdate } from './users-update.ts'
 
 type Flags = { json?: boolean }
 type ListFlags = Flags & { status?: AccountStatus; limit: string; after?: string; quiet?: boolean }
@@ -29,6 +30,7 @@ export function addUsers(program: Command, context: Context): void {
     .summary('the people who have an account')
     .description('The people who have an account here.')
   addUsersCreate(users, context)
+  addUsersUpdate(users, context, resolveUser)
   withExamples(
     users
       .command('list')
@@ -163,6 +165,8 @@ async function show(db: Db, out: Output, account: Account, flags: Flags): Promis
     ['Status', account.status],
     ['Reason', account.disabledReason ?? undefined],
     ['Roles', await listRoles(db, account.id)],
+    ['Address', account.address ? Object.values(account.address).join(', ') : undefined],
+    ['Phone', account.phoneNumber ?? undefined],
     ['Id', account.id],
     ['Since', stamp(account.createdAt)],
   ])

@@ -1,10 +1,18 @@
 /** The scopes of OpenID Connect that we serve, and how a scope may be spelled (RFC 6749 §3.3). */
 
 /** What every client may be given; anything else belongs to an API. */
-export const standardScopes = ['openid', 'profile', 'email', 'groups', 'offline_access'] as const
+export const standardScopes = [
+  'openid',
+  'profile',
+  'email',
+  'address',
+  'phone',
+  'groups',
+  'offline_access',
+] as const
 
-/** OpenID Connect gives these a meaning, so no API may take them, although we do not serve them. */
-export const reservedScopes: readonly string[] = [...standardScopes, 'address', 'phone']
+/** OpenID Connect gives these a meaning, so no API may take them. */
+export const reservedScopes: readonly string[] = standardScopes
 
 export function isStandardScope(scope: string): boolean {
   return (standardScopes as readonly string[]).includes(scope)

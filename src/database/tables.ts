@@ -33,6 +33,9 @@ export type Tables = {
     pictureUrl: string | null
     locale: string | null
     zoneinfo: string | null
+    address: ColumnType<Record<string, string> | null, string | null | undefined, string | null>
+    phoneNumber: string | null
+    phoneNumberVerifiedAt: Date | null
     disabledReason: string | null
     createdAt: Generated<Date>
     updatedAt: Generated<Date>

@@ -19,10 +19,20 @@ export const claimsByScope = {
     'updated_at',
   ],
   email: ['email', 'email_verified'],
+  address: ['address'],
+  phone: ['phone_number', 'phone_number_verified'],
   groups: ['groups'],
 }
 
-export const standardScopes = ['openid', 'profile', 'email', 'groups', 'offline_access']
+export const standardScopes = [
+  'openid',
+  'profile',
+  'email',
+  'address',
+  'phone',
+  'groups',
+  'offline_access',
+]
 
 /** Every claim that a row of `accounts` (with its roles) answers; absent ones are left out, never empty. */
 export function accountClaims(account: Row): Record<string, unknown> {
@@ -39,6 +49,10 @@ export function accountClaims(account: Row): Record<string, unknown> {
     // Apps compare addresses letter by letter, so there is one spelling.
     email: account.email_canonical,
     email_verified: account.email_verified_at !== null,
+    address: account.address,
+    phone_number: account.phone_number,
+    phone_number_verified:
+      account.phone_number == null ? null : account.phone_number_verified_at != null,
     groups: account.roles,
   })
 }

@@ -14,7 +14,7 @@ import type { Keyring } from '../crypto.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import { type DetailTypes, richAuthorizationRequests } from './authorization-details.ts'
 import { accountClaims, claimsByScope, standardScopes } from './claims.ts'
-import { refuseDeepClaims } from './claims-parameter.ts'
+import { judgeClaims } from './claims-parameter.ts'
 import { assertClientAssertion } from './client-assertions.ts'
 import type { ClientCache } from './client-cache.ts'
 import { clientExtras } from './client-metadata.ts'
@@ -108,7 +108,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
       ui_locales_supported: ['en', 'zh-CN'],
     },
     extraClientMetadata: clientExtras,
-    extraParams: { scope: keepOfflineAccess, claims: refuseDeepClaims },
+    extraParams: { scope: keepOfflineAccess, claims: judgeClaims },
     extraTokenClaims,
     // Schemes of apps' own have the origin "null", and so have sandboxed frames.
     clientBasedCORS: (_ctx, origin, client) =>

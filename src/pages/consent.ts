@@ -1,5 +1,6 @@
 /** What an app will see, in words and with the person's own values, and their yes or no. */
 import type { Context } from 'koa'
+import { type Address, addressMembers } from '../accounts/contact.ts'
 import { record } from '../audit/audit.ts'
 import { detailsOf } from '../oidc/authorization-details.ts'
 import { claimsByScope, standardScopes } from '../oidc/claims.ts'
@@ -78,6 +79,13 @@ export function consentPages(deps: PagesDeps) {
     if (wants('email', ...claimsByScope.email)) {
       items.push({ kind: 'email', email: String(account?.email), verified: true })
     }
+    if (wants('address', ...claimsByScope.address)) {
+      items.push({ kind: 'address', lines: addressLines(account?.address) })
+    }
+    if (wants('phone', ...claimsByScope.phone)) {
+      const verified = account?.phone_number_verified_at != null
+      items.push({ kind: 'phone', number: asText(account?.phone_number), verified })
+    }
     if (wants('groups', ...claimsByScope.groups)) {
       items.push({ kind: 'groups', groups: (account?.roles as string[] | undefined) ?? [] })
     }
@@ -97,4 +105,16 @@ export function consentPages(deps: PagesDeps) {
     if (wants('offline_access')) items.push({ kind: 'offline' })
     return items.length > 0 ? items : [{ kind: 'identifier' }]
   }
+}
+
+/** As on a letter, else its parts in their order; empty when there is none. */
+function addressLines(address: unknown): string[] {
+  const parts = (address ?? {}) as Address
+  const { formatted } = parts
+  const shown = formatted ? [formatted] : addressMembers.map((member) => parts[member] ?? '')
+  return shown.flatMap((part) => part.split('\n')).filter((line) => line.trim() !== '')
+}
+
+function asText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
 }

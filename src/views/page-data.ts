@@ -46,6 +46,9 @@ export type ConsentItem =
   | { kind: 'identifier' }
   | { kind: 'profile'; username: string; name?: string | undefined }
   | { kind: 'email'; email: string; verified: boolean }
+  /** Line by line; none when the person has said nothing. */
+  | { kind: 'address'; lines: readonly string[] }
+  | { kind: 'phone'; number?: string | undefined; verified: boolean }
   | { kind: 'groups'; groups: readonly string[] }
   | { kind: 'offline' }
   | {

@@ -196,3 +196,43 @@ test('disable and enable, with the operator and the reason in the audit trail', 
   expect(rows.every(({ actor_id: actor }) => actor === 'night-admin')).toBe(true)
   expect(JSON.stringify(rows)).not.toContain(password)
 })
+
+describe('users update', () => {
+  test('sets and takes away what apps learn by address and phone', async () => {
+    await createAda()
+    const address = ['--locality', '北京', '--postal-code', '100080', '--country', '中国']
+    const { code, stdout, stderr } = await idp([
+      'users',
+      'update',
+      'ada',
+      '--phone',
+      '+86 138 0013 8000',
+      ...address,
+      '--json',
+    ])
+    expect(code, stderr).toBe(0)
+    expect(JSON.parse(stdout)).toMatchObject({
+      version: 1,
+      user: {
+        username: 'ada',
+        address: { locality: '北京', postal_code: '100080', country: '中国' },
+        phone_number: '+8613800138000',
+        phone_number_verified: false,
+      },
+    })
+    expect((await idp(['users', 'get', 'ada'])).stdout).toContain('北京')
+    const same = await idp(['users', 'update', 'ada', '--locality', '北京'])
+    expect(same).toMatchObject({ code: 0, stderr: expect.stringContaining('nothing to change') })
+    await idp(['users', 'update', 'ada', '--no-address', '--no-phone'])
+    const { user } = JSON.parse((await idp(['users', 'get', 'ada', '--json'])).stdout)
+    expect(user).not.toHaveProperty('address')
+    expect(user).not.toHaveProperty('phone_number')
+  })
+
+  test('a number that is none, and a person who is not there, are refused', async () => {
+    await createAda()
+    const wrong = await idp(['users', 'update', 'ada', '--phone', '138 0013'])
+    expect(wrong).toMatchObject({ code: 5, stderr: expect.stringContaining('--phone') })
+    expect((await idp(['users', 'update', 'nobody', '--phone', '+8613800138000'])).code).toBe(3)
+  })
+})

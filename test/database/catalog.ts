@@ -37,6 +37,9 @@ export const catalog = {
     disabledReason: 'text null',
     createdAt: 'timestamp with time zone default',
     updatedAt: 'timestamp with time zone default',
+    address: 'jsonb null',
+    phoneNumber: 'text null',
+    phoneNumberVerifiedAt: 'timestamp with time zone null',
   },
   apis: {
     identifier: 'text',

@@ -251,6 +251,10 @@ const consent: Example[] = [
           email: 'somebody.with.an.uncommonly.long.address@mail.department.university.example',
           verified: false,
         },
+        { kind: 'address', lines: ['中国北京市海淀区中关村大街二十七号', '100080'] },
+        { kind: 'address', lines: [] },
+        { kind: 'phone', number: '+8613800138000', verified: false },
+        { kind: 'phone', verified: false },
         { kind: 'groups', groups: many },
         { kind: 'groups', groups: [] },
         {

@@ -1,7 +1,5 @@
 /** What a preset says, and the words most of them share. */
 import { backchannelGrant, deviceGrant } from '../rules/grants.ts'
-import { standardScopes } from '../scopes.ts'
-
 export type Preset = {
   name: string
   /** One line: what it is for. */
@@ -26,7 +24,8 @@ export type Preset = {
 
 export const people = ['openid', 'profile', 'email'] as const
 export const peopleAndGroups = ['openid', 'profile', 'email', 'groups'] as const
-export const everything = standardScopes
+/** Address and phone only where somebody asks for them by name. */
+export const everything = ['openid', 'profile', 'email', 'groups', 'offline_access'] as const
 
 export const code = ['authorization_code'] as const
 export const deviceAndRefresh = [deviceGrant, 'refresh_token'] as const

@@ -1,0 +1,97 @@
+/** `idp users update`: what an operator may say about a person, for apps that ask for it. */
+import type { Command } from 'commander'
+import type { Account } from '../accounts/accounts.ts'
+import { findAccount } from '../accounts/accounts.ts'
+import { updateContact } from '../accounts/contact.ts'
+import type { Db } from '../database/connection.ts'
+import type { FieldError } from '../errors.ts'
+import { type Context, operator, withDatabase } from './context.ts'
+import { CliError, exitCodes, fieldWithFlag } from './errors.ts'
+import { withExamples } from './help.ts'
+import { userJson } from './user-view.ts'
+
+type Flags = {
+  formattedAddress?: string
+  streetAddress?: string
+  locality?: string
+  region?: string
+  postalCode?: string
+  country?: string
+  /** False: taken away. */
+  address?: boolean
+  phone?: string | false
+  json?: boolean
+}
+
+export function addUsersUpdate(
+  users: Command,
+  context: Context,
+  resolve: (db: Db, user: string) => Promise<Account>,
+): void {
+  withExamples(
+    users
+      .command('update <user>')
+      .summary('set an address or a telephone number')
+      .description(
+        'Sets what apps learn by the scopes address and phone. What is not named stays; an empty text takes a part away.',
+      )
+      .option('--street-address <text>', 'street and number; may have several lines')
+      .option('--locality <text>', 'city')
+      .option('--region <text>', 'state or province')
+      .option('--postal-code <text>', 'as it is written there')
+      .option('--country <text>', 'the name of the country')
+      .option('--formatted-address <text>', 'the whole as it stands on a letter')
+      .option('--no-address', 'take the whole address away')
+      .option('--phone <number>', 'with + and the country; counts as not verified')
+      .option('--no-phone', 'take the number away')
+      .option('--json', 'print JSON')
+      .action((user: string, flags: Flags) => update(context, user, flags, resolve)),
+    [
+      ['users update ada --phone "+44 20 7946 0000"', 'a number'],
+      ['users update mei --locality 北京 --country 中国 --postal-code 100080', 'an address'],
+    ],
+  )
+}
+
+function update(
+  context: Context,
+  user: string,
+  flags: Flags,
+  resolve: (db: Db, user: string) => Promise<Account>,
+): Promise<void> {
+  const address =
+    flags.address === false
+      ? null
+      : {
+          formatted: flags.formattedAddress,
+          street_address: flags.streetAddress,
+          locality: flags.locality,
+          region: flags.region,
+          postal_code: flags.postalCode,
+          country: flags.country,
+        }
+  const phoneNumber = flags.phone === false || flags.phone === '' ? null : flags.phone
+  return withDatabase(context, async ({ db, out, io }) => {
+    const { id, username } = await resolve(db, user)
+    const done = await updateContact(db, id, { address, phoneNumber }, { actor: operator(io) })
+    if (done && !done.ok) {
+      throw new CliError(
+        exitCodes.refused,
+        'The change was refused; nothing was stored.',
+        done.errors.map(inWords),
+      )
+    }
+    const account = await findAccount(db, id)
+    if (flags.json && account) out.json({ user: await userJson(db, account) })
+    out.say(done?.changed ? `Changed ${username}.` : 'There was nothing to change.')
+  })
+}
+
+function inWords({ field, code }: FieldError): string {
+  const what: Record<string, string> = {
+    phone_invalid: 'is no number with + and a country (E.164), such as +442079460000.',
+    address_too_long: 'is too long; use 200 characters, 500 for the whole.',
+    address_invalid: 'has characters that cannot be seen, or lines where there is one.',
+  }
+  return `${fieldWithFlag(field)} ${what[code] ?? code}`
+}

@@ -65,7 +65,7 @@ async function test(context: Context, nameOrId: string, flags: Flags): Promise<v
   const checks = [rules, ...result.checks]
   const failed = checks.filter(({ status }) => status === 'failed')
   if (flags.json) out.json({ client_id: client.id, issuer, ok: failed.length === 0, checks })
-  else for (const check of checks) print(context, check)
+  else for (const check of checks) printCheck(context, check)
   if (failed.length > 0) {
     throw new CliError(
       exitCodes.failed,
@@ -105,7 +105,11 @@ async function checkRules(
   }
 }
 
-function print({ out }: Context, { check, status, detail, fix }: Check): void {
+/** One line, and what to do where it did not go well. */
+export function printCheck(
+  { out }: Pick<Context, 'out'>,
+  { check, status, detail, fix }: Check,
+): void {
   const [sign, style] = marks[status]
   out.raw(`${out.style(style, sign.padEnd(8))} ${check}: ${detail}`)
   if (fix !== undefined && status !== 'ok') out.raw(`         ${out.style('dim', '→')} ${fix}`)

@@ -14,6 +14,7 @@ import { overview } from './help.ts'
 import type { Io } from './io.ts'
 import { addIssuers } from './issuers.ts'
 import { addKeys } from './keys.ts'
+import { addMcp } from './mcp.ts'
 import { addMetadataHosts } from './metadata-hosts.ts'
 import { addMigrate } from './migrate.ts'
 import { addRegistrationTokens } from './registration-tokens.ts'
@@ -78,6 +79,7 @@ export function buildProgram(context: Context): Command {
   addRegistrationTokens(program, context)
   addIssuers(program, context)
   addMetadataHosts(program, context)
+  addMcp(program, context)
   program.commandsGroup('People:')
   addUsers(program, context)
   addSessions(program, context)

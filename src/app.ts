@@ -78,7 +78,7 @@ export type AppOptions = {
 
 export function createApp(options: AppOptions): App {
   const { config, database, logger, mailer } = options
-  const { db, pool } = database
+  const { db, pool, reads } = database
   const keyring = createKeyring(config.secretKeys)
   let { keys, authorizationTypes } = options
   let detailTypes = compileTypes(authorizationTypes)
@@ -150,6 +150,7 @@ export function createApp(options: AppOptions): App {
     const provider = createProvider({
       config,
       pool,
+      reads,
       keyring,
       keys: keys.keys,
       clients,
@@ -175,7 +176,7 @@ export function createApp(options: AppOptions): App {
       keySet: keySetDocument(keys.published, config.jwksMaxAgeSeconds),
       introspectStructured: createStructuredIntrospection({
         issuer: config.issuer,
-        pool,
+        reads,
         clients,
         keys: keys.published,
         pairwiseSecret: options.pairwiseSecret,

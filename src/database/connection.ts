@@ -6,6 +6,7 @@ import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
 import type pg from 'pg'
 import { openEmbedded } from './embedded/open.ts'
 import { createPool } from './pool.ts'
+import { createReader, type Queryable } from './reader.ts'
 import type { Tables } from './tables.ts'
 
 /** The pool or an open transaction: the type is the same, so any function can be a step of a larger one. */
@@ -14,6 +15,8 @@ export type Db = Kysely<Tables>
 export type Database = {
   db: Db
   pool: pg.Pool
+  /** For plain reads that must be quick (reader.ts). */
+  reads: Queryable
   /** Waits for clients that are checked out; the last user of an embedded database stops it. */
   close(): Promise<void>
 }
@@ -46,13 +49,16 @@ export async function openDatabase(options: {
     onError,
   )
   const db = createDb(pool)
+  const reads = createReader(pool, onError)
   const leave = async () => {
+    await reads.close()
     await db.destroy()
     await embedded?.close()
   }
   return {
     db,
     pool,
+    reads,
     close: () => {
       closing ??= leave()
       return closing

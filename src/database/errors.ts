@@ -36,6 +36,6 @@ export function unavailability(error: unknown): 'unreachable' | 'credentials' | 
     return 'unreachable'
   // pg gives these no code.
   const words =
-    /timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable/
+    /timeout exceeded when trying to connect|timeout expired|Connection terminated|Query read timeout|not queryable/
   return words.test(error.message) ? 'unreachable' : undefined
 }

@@ -55,13 +55,17 @@ export function createPool(settings: pg.PoolConfig, onError: (error: Error) => v
 
 /** Another pool on the same database, for work that must not wait for the first or obey its time-outs. */
 export function siblingPool(pool: pg.Pool, settings: pg.PoolConfig): pg.Pool {
-  // The password is not enumerable, so the spread loses it.
+  return createPool({ ...connectionSettings(pool), ...settings }, () => {})
+}
+
+/** How a pool connects, for who connects beside it. */
+export function connectionSettings(pool: pg.Pool): pg.PoolConfig {
+  // The password is not enumerable, so a spread loses it.
   const { password } = pool.options
-  const given = { ...pool.options, ...(password === undefined ? {} : { password }) }
-  return createPool({ ...given, ...settings }, () => {})
+  return { ...pool.options, ...(password === undefined ? {} : { password }) }
 }
 
 /** Read-only after a switchover, shutting down, crashed, starting up, or a broken connection. */
-function endsConnection(code: string | undefined): boolean {
+export function endsConnection(code: string | undefined): boolean {
   return /^(25006|57P0[123]|08...)$/.test(code ?? '')
 }

@@ -30,7 +30,7 @@ import {
 } from './waiting-codes.ts'
 
 export type Storage = {
-  pool: Queryable
+  reads: Queryable
   keyring: Keyring
   /** The metadata of an enabled client in RFC 7591 names, from memory. */
   findClient(id: string): Promise<Payload | undefined>
@@ -43,7 +43,7 @@ const replayWindowSeconds = 60
 export function createAdapterFactory(storage: Storage): (name: string) => Adapter {
   return (name) => {
     if (name === 'Client') return { ...unsupported(name), find: storage.findClient }
-    if (name === 'Session') return { ...unsupported(name), ...sessionAdapter(storage.pool) }
+    if (name === 'Session') return { ...unsupported(name), ...sessionAdapter(storage.reads) }
     if (isStoredModel(name)) return { ...unsupported(name), ...modelAdapter(storage, name) }
     return unsupported(name)
   }
@@ -124,7 +124,7 @@ async function load(
 ): Promise<Payload | undefined> {
   switch (model) {
     case 'Interaction': {
-      const { interaction } = await joinedRead(storage.pool, unit)
+      const { interaction } = await joinedRead(storage.reads, unit)
       if (!interaction || interaction.consumed_at !== null) return undefined
       if (!sha256(id).equals(interaction.id_hash as Buffer)) return undefined
       if (!isOfThisBrowser(unit, interaction.progress as Progress)) return undefined
@@ -132,7 +132,7 @@ async function load(
     }
     case 'Grant': {
       const known = (await unit.found)?.grant
-      const grant = known?.id === id ? known : (await read(storage.pool, 'grant', [id])).grant
+      const grant = known?.id === id ? known : (await read(storage.reads, 'grant', [id])).grant
       return grant && toPayload(model, grant)
     }
     case 'AuthorizationCode': {
@@ -155,7 +155,7 @@ async function load(
       return found.clientCredentials && toPayload(model, found.clientCredentials, id)
     }
     case 'PushedAuthorizationRequest': {
-      const { token } = await read(storage.pool, 'by_id_pushed_authorization_requests', [
+      const { token } = await read(storage.reads, 'by_id_pushed_authorization_requests', [
         sha256(id),
       ])
       const payload = token && toPayload(model, token, id)
@@ -174,12 +174,12 @@ async function load(
 }
 
 async function storedById(
-  { pool }: Storage,
+  { reads }: Storage,
   model: ModelName,
   id: string,
 ): Promise<Payload | undefined> {
   const statement = `by_id_${artefactOf(model)}` as StatementName
-  const { token } = await read(pool, statement, [sha256(id)])
+  const { token } = await read(reads, statement, [sha256(id)])
   return token && toPayload(model, token, id)
 }
 
@@ -208,7 +208,7 @@ async function tokenRead(
   id: string,
 ): Promise<Found> {
   // The engine looks for an opaque token among three models at once; all wait for one statement.
-  unit.found ??= read(storage.pool, statement, [sha256(id), ...askingClient(statement)])
+  unit.found ??= read(storage.reads, statement, [sha256(id), ...askingClient(statement)])
   const found = await unit.found
   const row = found.token ?? found.refreshToken
   if (row?.grant_id) {

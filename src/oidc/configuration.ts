@@ -40,6 +40,7 @@ import { unitOfWork } from './unit-of-work.ts'
 export type ProviderOptions = {
   config: Pick<Config, 'issuer' | 'jwksMaxAgeSeconds'>
   pool: Queryable
+  reads: Queryable
   keyring: Keyring
   keys: SigningKey[]
   clients: ClientCache
@@ -63,7 +64,7 @@ export type ProviderOptions = {
 const fetchedBytes = 64 * 1024
 
 export function configuration(options: ProviderOptions, adapter: AdapterFactory): Configuration {
-  const { config, keys, pages, pool, clients } = options
+  const { config, keys, pages, clients } = options
   const types = options.authorizationTypes ?? new Map()
   return {
     adapter,
@@ -121,7 +122,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
       jwks_uri: fetchedBytes,
       sector_identifier_uri: fetchedBytes,
     },
-    findAccount: accountFinder(pool),
+    findAccount: accountFinder(options.reads),
     loadExistingGrant: async (ctx) => loadGrant(ctx, (await unitOfWork().found) ?? {}),
     issueRefreshToken: (_ctx, client, token) =>
       client.grantTypeAllowed('refresh_token') && token.scopes.has('offline_access'),
@@ -186,11 +187,11 @@ function revokesGrant({ oidc: { route, entities, params } }: KoaContextWithOIDC)
 }
 
 /** The person behind `sub`, while they may be here: suspended people fail on every use of a token. */
-function accountFinder(pool: Queryable) {
+function accountFinder(reads: Queryable) {
   return async (ctx: KoaContextWithOIDC, sub: string): Promise<Account | undefined> => {
     demandSignIn(ctx)
     const joined = (await unitOfWork().found)?.account
-    const account = joined?.id === sub ? joined : (await read(pool, 'account', [sub])).account
+    const account = joined?.id === sub ? joined : (await read(reads, 'account', [sub])).account
     if (!account) return undefined
     return { accountId: sub, claims: async () => ({ sub, ...accountClaims(account) }) }
   }

@@ -17,7 +17,7 @@ import { withoutForeignResources } from './resources.ts'
 export function createProvider(options: ProviderOptions): Provider {
   const { config, pool, keyring, clients } = options
   const storage = {
-    pool,
+    reads: options.reads,
     keyring,
     findClient: async (id: string) => {
       const client = await clients.client(id)

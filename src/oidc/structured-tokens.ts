@@ -13,7 +13,7 @@ import { pairwiseIdentifier } from './subjects.ts'
 
 type Options = {
   issuer: string
-  pool: Queryable
+  reads: Queryable
   clients: ClientCache
   keys: JSONWebKeySet
   pairwiseSecret: Buffer
@@ -68,7 +68,7 @@ export function createStructuredIntrospection(options: Options) {
     if (!own && !servesApi(client, payload.aud)) return undefined
     if (!(await options.clients.client(String(payload.client_id)))) return undefined
     if (payload.gid !== undefined) {
-      const { grant } = await read(options.pool, 'grant', [String(payload.gid)])
+      const { grant } = await read(options.reads, 'grant', [String(payload.gid)])
       if (!grant || grant.client_id !== payload.client_id) return undefined
       if ((await subjectOf(ctx, grant)) !== payload.sub) return undefined
     }

@@ -29,6 +29,7 @@ function createJudge(issuer: string, allowPrivateTargets: string[]): Provider {
   return createProvider({
     config: { issuer, jwksMaxAgeSeconds: 3600 },
     pool: { query: absent },
+    reads: { query: absent },
     keyring: createKeyring([randomToken()]),
     // Each algorithm needs a key, or the engine finds no client good enough.
     keys: [

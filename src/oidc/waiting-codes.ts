@@ -21,11 +21,11 @@ export function keepUserCode(keyring: Keyring, id: string, row: Row): void {
 
 /** The device code behind what a person typed, as the engine wants it. */
 export async function findByUserCode(
-  { pool, keyring }: { pool: Queryable; keyring: Keyring },
+  { reads, keyring }: { reads: Queryable; keyring: Keyring },
   unit: UnitOfWork,
   userCode: string,
 ): Promise<Payload | undefined> {
-  const { token } = await read(pool, 'deviceCode', [sha256(userCode)])
+  const { token } = await read(reads, 'deviceCode', [sha256(userCode)])
   if (!token) return undefined
   const id = keyring.open('device-code', userCode, token.id_sealed as Buffer).toString()
   const payload = { ...toPayload('DeviceCode', token, id), userCode }

@@ -2,12 +2,11 @@
  * What one request needs, in one statement: the artefact that was presented and everything the engine
  * will ask for next, joined by primary key. Named, so that PostgreSQL parses each once per connection.
  */
-import type pg from 'pg'
+import type { Queryable } from '../database/reader.ts'
 import { type ArtefactName, artefacts, type Row } from './artefacts.ts'
 import { type JoinedRows, joinRows, type Part } from './joined-rows.ts'
 
-/** The pool, or one client of it. */
-export type Queryable = Pick<pg.Pool, 'query'>
+export type { Queryable } from '../database/reader.ts'
 
 /** How long the id before a rotation still finds its session: tabs that were under way lose nothing. */
 export const previousIdSeconds = 60

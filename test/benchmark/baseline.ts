@@ -67,6 +67,7 @@ function optionsOf(issuer: string, { keys, api }: Cast): ProviderOptions {
     config: { issuer, jwksMaxAgeSeconds: 3600 },
     keys,
     pool: { query: none },
+    reads: { query: none },
     keyring: { mac: () => Buffer.alloc(32), macs: none, seal: none, open: none },
     findCertificate: none,
     pairwiseSecret: Buffer.alloc(32),

@@ -5,9 +5,9 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createSecretKey,
+  hash,
   hkdfSync,
   type KeyObject,
   randomBytes,
@@ -17,7 +17,7 @@ import {
 
 /** Enough for random values of 128 bits and more; use `Keyring.mac` for anything a person types. */
 export function sha256(value: string | Buffer): Buffer {
-  return createHash('sha256').update(value).digest()
+  return hash('sha256', value, 'buffer')
 }
 
 /** Drawn in advance: asking the system for sixteen bytes at a time costs more than what is done with them. */

@@ -3,9 +3,10 @@
  * gets no more through than a queue would (PW-14). What is allowed stands in limit-table.ts; the way a sign-in is
  * counted in sign-in-limits.ts. Without the database nothing is let through: the act would need it as well.
  */
+import { hash } from 'node:crypto'
 import type pg from 'pg'
 import { RateLimiterMemory, RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible'
-import type { Keyring } from '../crypto.ts'
+import { type Keyring, randomToken } from '../crypto.ts'
 import { AppError } from '../errors.ts'
 import { type LimitName, type LimitRule, limitTable, type Window } from './limit-table.ts'
 
@@ -31,10 +32,14 @@ export function createLimits(options: { pool: pg.Pool; keyring: Keyring; factor:
     name,
     rule.windows.map((window) => createLimiter({ pool, factor, name, rule, window })),
   ])
+  const salt = randomToken()
   const limiters = Object.fromEntries(entries) as Record<LimitName, Limiter[]>
 
   function keyOf(name: LimitName, key: string[]): string {
-    if (key.length !== limitTable[name].per.length) throw new Error(`limit ${name} has another key`)
+    const { per, store } = limitTable[name]
+    if (key.length !== per.length) throw new Error(`limit ${name} has another key`)
+    // What stays in this process needs no key that others know.
+    if (store === 'memory') return hash('sha256', salt + JSON.stringify(key), 'base64url')
     return keyring.mac('limit', ...key).toString('base64url')
   }
 

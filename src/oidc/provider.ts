@@ -9,6 +9,7 @@ import { clientMetadata } from './client-metadata.ts'
 import { configuration, type ProviderOptions } from './configuration.ts'
 import { takeConfirmationsOfOurs } from './device-flow.ts'
 import { leaveLogoutToUs } from './logout.ts'
+import { keepParsedClients } from './parsed-clients.ts'
 import { deriveSuccessors } from './refresh-retry.ts'
 import { detectReplaysByInsert } from './replay-detection.ts'
 import { withoutForeignResources } from './resources.ts'
@@ -41,6 +42,7 @@ export function createProvider(options: ProviderOptions): Provider {
     else leaveOutForeignResources(stored)
     return right
   }
+  keepParsedClients(provider, clients)
   leaveLogoutToUs(provider)
   takeConfirmationsOfOurs(provider)
   deriveSuccessors(provider, Provider, keyring)

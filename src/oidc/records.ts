@@ -107,19 +107,25 @@ export function artefactOf(model: ModelName): ArtefactName {
   return models[model].artefact
 }
 
+/** Members that do not travel in `rest`: what has a column, and what the table and the key say already. */
+const ownPlace = Object.fromEntries(
+  Object.entries(models).map(([model, { fields }]) => [
+    model,
+    new Set<string>(['jti', 'kind', ...fields.map(([member]) => member)]),
+  ]),
+) as Record<ModelName, Set<string>>
+
 /** What `adapter.upsert` gets, as a row; `id` is the value that travels (or a grant's or session's own key). */
 export function toRow(model: ModelName, id: string, payload: Payload): Row {
   const { fields }: { fields: readonly Field[] } = models[model]
-  const rest: Payload = { ...payload }
-  delete rest.jti
-  if (model !== 'InitialAccessToken' && model !== 'RegistrationAccessToken') delete rest.kind
   const row: Row = {}
   for (const [member, column, kind = 'plain'] of fields) {
-    const value = rest[member]
-    delete rest[member]
     // Whether something is spent is decided by the guarded update alone; an upsert never clears it.
-    if (kind === 'consumed') continue
-    row[column] = toColumn(kind, value)
+    if (kind !== 'consumed') row[column] = toColumn(kind, payload[member])
+  }
+  const rest: Payload = {}
+  for (const [member, value] of Object.entries(payload)) {
+    if (!ownPlace[model].has(member)) rest[member] = value
   }
   return finishRow(model, id, row, rest)
 }

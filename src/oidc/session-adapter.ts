@@ -4,6 +4,7 @@
  * and a tab that comes second is given the id of the first.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { Provider } from 'oidc-provider'
 import { sha256 } from '../crypto.ts'
 import type { Row } from '../sessions/artefacts.ts'
@@ -15,11 +16,11 @@ import { joinedRead, type LoadedSession, type UnitOfWork, unitOfWork } from './u
 /** An unchanged session is written again only when its end moves by this much. */
 const slideSeconds = 3600
 
-export function sessionAdapter(pool: Queryable) {
+export function sessionAdapter(reads: Queryable) {
   return {
     async find(id: string): Promise<Payload | undefined> {
       const unit = unitOfWork()
-      const { session } = await joinedRead(pool, unit)
+      const { session } = await joinedRead(reads, unit)
       const currentId = session && currentIdOf(session, id)
       if (!session || !currentId) return undefined
       const payload = toPayload('Session', session, currentId)
@@ -34,7 +35,7 @@ export function sessionAdapter(pool: Queryable) {
     async findByUid(uid: string): Promise<Payload | undefined> {
       const unit = unitOfWork()
       const joined = (await unit.found)?.session
-      const row = joined?.uid === uid ? joined : (await read(pool, 'session', [uid])).session
+      const row = joined?.uid === uid ? joined : (await read(reads, 'session', [uid])).session
       if (!row) return undefined
       const payload = toPayload('Session', row)
       const authorizations = { ...(payload.authorizations as Authorizations | undefined) }
@@ -67,16 +68,15 @@ function remember(payload: Payload, presentedId: string, currentId: string): Loa
     uid: payload.uid as string,
     presentedId,
     currentId,
-    authorizations: structuredClone((payload.authorizations ?? {}) as Authorizations),
-    snapshot: essence(payload),
-    expiresAt: payload.exp as number,
+    authorizations: (payload.authorizations ?? {}) as Authorizations,
+    payload,
   }
 }
 
 function saveSession(unit: UnitOfWork, payload: Payload): void {
   const loaded = unit.session
-  const row = toRow('Session', payload.uid as string, payload)
   if (!loaded || loaded.uid !== payload.uid) {
+    const row = toRow('Session', payload.uid as string, payload)
     const idHash = sha256(payload.jti as string)
     unit.writes.set('Session', {
       kind: 'insert',
@@ -86,12 +86,12 @@ function saveSession(unit: UnitOfWork, payload: Payload): void {
     return
   }
   loaded.nextId = payload.jti as string
-  const moved = (payload.exp as number) - loaded.expiresAt
   const rotated = loaded.nextId !== loaded.currentId
-  if (!rotated && Math.abs(moved) < slideSeconds && essence(payload) === loaded.snapshot) {
+  if (!rotated && isUnchanged(loaded.payload, payload)) {
     unit.writes.delete('Session')
     return
   }
+  const row = toRow('Session', loaded.uid, payload)
   const { authorizations, created_at: _, uid, ...columns } = row
   const next = (authorizations ?? {}) as Authorizations
   unit.writes.set('Session', {
@@ -133,23 +133,21 @@ export function settledId(
 /** What was added or changed, and what was taken away. */
 function difference(before: Authorizations, after: Authorizations) {
   const changed = Object.fromEntries(
-    Object.entries(after).filter(([id, value]) => canonical(value) !== canonical(before[id])),
+    Object.entries(after).filter(([id, value]) => !isDeepStrictEqual(value, before[id])),
   )
   return { changed, removed: Object.keys(before).filter((id) => !Object.hasOwn(after, id)) }
 }
 
-function essence(payload: Payload): string {
-  const { exp: _exp, iat: _iat, jti: _jti, kind: _kind, ...rest } = payload
-  return canonical(rest)
+/** But for its end, which moves with each use and is written once an hour. */
+function isUnchanged(before: Payload, after: Payload): boolean {
+  const moved = (after.exp as number) - (before.exp as number)
+  return Math.abs(moved) < slideSeconds && isDeepStrictEqual(essence(after), essence(before))
 }
 
-/** jsonb reorders keys, so texts are compared with sorted ones. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    item !== null && typeof item === 'object' && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  )
+/** All but its times and id, without what is undefined: jsonb has no word for it. */
+function essence(payload: Payload): Payload {
+  const { exp: _exp, iat: _iat, jti: _jti, kind: _kind, ...rest } = payload
+  return Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
 }
 
 function currentIdOf(row: Row, presented: string): string | undefined {

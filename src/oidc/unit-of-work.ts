@@ -51,10 +51,8 @@ export type LoadedSession = {
   /** The id the engine gave it in this request. */
   nextId?: string
   authorizations: Record<string, Record<string, unknown>>
-  /** Everything but its times, to tell whether a save changes anything. */
-  snapshot: string
-  /** Seconds since 1970. */
-  expiresAt: number
+  /** As it was read, to tell whether a save changes anything. The engine has a copy of its own. */
+  payload: Payload
 }
 
 const storage = new AsyncLocalStorage<UnitOfWork>()

@@ -34,9 +34,12 @@ import { createLogoutSender } from './oidc/logout.ts'
 import { createMetadataDocuments } from './oidc/metadata-documents.ts'
 import { certificateEndpoints } from './oidc/mutual-tls.ts'
 import { createEngineFetch } from './oidc/outgoing-fetch.ts'
+import { createPingSender } from './oidc/ping.ts'
 import { protectedResources } from './oidc/protected-resources.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
+import { createQuestionMailer } from './oidc/question-mails.ts'
+import { createPersonFinder, createQuestions } from './oidc/questions.ts'
 import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
 import { createRegistration } from './oidc/registration.ts'
 import { loadSigningKeys, type SigningKeySet } from './oidc/signing-keys.ts'
@@ -160,6 +163,8 @@ export function createApp(options: AppOptions): App {
       findCertificate: (ctx) => certificateOf(ctx.req),
       pairwiseSecret: options.pairwiseSecret,
       limitClientAuthentication: clientAuthenticationLimit(),
+      findPerson: createPersonFinder(db, limits),
+      questions: createQuestions(db, limits),
     })
     listenToEngine(provider, { db, pages, observer: metrics })
     addExtensionGrants(provider, {
@@ -270,6 +275,20 @@ export function createApp(options: AppOptions): App {
         views,
         mailer,
         allowMail: (recipient) => limits.allows('mail-recipient', recipient),
+      }),
+      'mail.question': createQuestionMailer({
+        db,
+        clients,
+        views,
+        mailer,
+        allowMail: (recipient) => limits.allows('question-recipient', recipient),
+      }),
+      'backchannel.ping': createPingSender({
+        pool,
+        keyring,
+        clients,
+        fetch: outgoing.fetch,
+        logger,
       }),
       'logout.backchannel': createLogoutSender({ db, logger, provider: () => engine.provider }),
       cleanup: async () => {

@@ -38,6 +38,16 @@ function initial(name: string): string {
   return first === undefined ? '·' : first.segment.toUpperCase()
 }
 
+/** What people and apps have chosen for themselves, made fit for a mail; codes and numbers stay. */
+function neutralTexts<T extends Record<string, unknown>>(values: T): T {
+  const chosen = ['username', 'app', 'message']
+  const entries = Object.entries(values).map(([name, value]) => [
+    name,
+    chosen.includes(name) && typeof value === 'string' ? neutral(value) : value,
+  ])
+  return Object.fromEntries(entries) as T
+}
+
 export function createViews(options: {
   brandName: string
   supportEmail?: string | undefined
@@ -83,7 +93,7 @@ export function createViews(options: {
     mail(name, data, locale) {
       const { path, ...rest } = data
       if (!path.startsWith('/')) throw new Error('A mail links to a path of the issuer')
-      const values = { ...rest, username: neutral(data.username), link: `${issuer}${path}` }
+      const values = { ...neutralTexts(rest), link: `${issuer}${path}` }
       const content = { data: values, view: helpers[locale], name }
       return {
         subject: phrases[locale].t(`mail.${name}.subject`, {

@@ -1,7 +1,7 @@
 /** The flags that describe a client, shared by `create` and `update`, and what they mean to clients/. */
 import { type Command, Option } from 'commander'
 import { authMethods, type ClientMetadata } from '../clients/metadata.ts'
-import { deviceGrant } from '../clients/rules/grants.ts'
+import { backchannelGrant, deviceGrant } from '../clients/rules/grants.ts'
 import {
   addProtocolOptions,
   type ProtocolFlags,
@@ -17,6 +17,7 @@ const grants: Record<string, string> = {
   refresh_token: 'refresh_token',
   client_credentials: 'client_credentials',
   device_code: deviceGrant,
+  ciba: backchannelGrant,
 }
 
 export type ClientFlags = ProtocolFlags & {

@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander'
 import { type Level, levels } from '../clients/levels.ts'
 import { type PolicyChange, type Profile, profiles } from '../clients/policy.ts'
 import type { ProtocolSettings } from '../clients/protocol-settings.ts'
+import { deliveryModes } from '../clients/rules/backchannel.ts'
 import { responseModes } from '../clients/rules/requests.ts'
 import { ourAlgorithms, theirAlgorithms } from '../clients/rules/signatures.ts'
 import { CliError, exitCodes } from './errors.ts'
@@ -41,6 +42,9 @@ export type ProtocolFlags = {
   refreshRotation?: 'on' | 'off'
   subject?: 'public' | 'pairwise'
   sectorIdentifierUri?: string | false
+  backchannelDelivery?: 'poll' | 'ping'
+  backchannelNotificationEndpoint?: string | false
+  backchannelRequestAlg?: string
 }
 
 export function addProtocolOptions(command: Command): Command {
@@ -145,6 +149,19 @@ export function addProtocolOptions(command: Command): Command {
       '--sector-identifier-uri <uri>',
       'https address that lists all its redirect URIs (pairwise)',
     )
+    .optionsGroup('Asking people on their own device (CIBA):')
+    .addOption(
+      choice('--backchannel-delivery <mode>', 'whether it asks for tokens or is told', [
+        ...deliveryModes,
+      ]),
+    )
+    .option('--backchannel-notification-endpoint <uri>', 'where it is told (ping)')
+    .addOption(
+      choice('--backchannel-request-alg <alg>', 'its requests are signed so, no others', [
+        'any',
+        ...theirAlgorithms,
+      ]),
+    )
     .optionsGroup('Options:')
 }
 
@@ -183,6 +200,12 @@ export async function readProtocolFlags(
     refreshRotation: isOn(flags.refreshRotation, 'on'),
     subjectType: unless(flags.subject, 'public'),
     sectorIdentifierUri: flags.sectorIdentifierUri === false ? null : flags.sectorIdentifierUri,
+    backchannelDelivery: flags.backchannelDelivery,
+    backchannelNotificationEndpoint:
+      flags.backchannelNotificationEndpoint === false
+        ? null
+        : flags.backchannelNotificationEndpoint,
+    backchannelRequestAlg: unless(flags.backchannelRequestAlg, 'any'),
   }
 }
 

@@ -127,6 +127,37 @@ export const limitTable = {
     store: 'memory',
     refunds: true,
   },
+  // Questions by the backchannel: a person must not be worn down, and hints must not tell who is here.
+  'backchannel-client': {
+    per: ['client'],
+    windows: [{ points: 600, seconds: minute }],
+    store: 'memory',
+  },
+  'backchannel-person': {
+    per: ['client', 'account'],
+    windows: [
+      { points: 10, seconds: 10 * minute },
+      { points: 100, seconds: day },
+    ],
+    store: 'shared',
+  },
+  'backchannel-unknown': {
+    per: ['client'],
+    windows: [
+      { points: 30, seconds: 10 * minute },
+      { points: 300, seconds: day },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  'question-recipient': {
+    per: ['recipient'],
+    windows: [
+      { points: 10, seconds: 10 * minute },
+      { points: 60, seconds: day },
+    ],
+    store: 'shared',
+  },
   // Each keeps a row for a day, and a public client need not say who it is.
   'device-address': {
     per: ['address'],

@@ -7,6 +7,10 @@ export type Tasks = {
   'mail.verification': { registrationId: string; mailNumber: number }
   /** Tells one app of the sessions that have ended. */
   'logout.backchannel': { clientId: string }
+  /** Tells a person that an app asks for their yes; `question` is the hash of its id, in hexadecimal digits. */
+  'mail.question': { question: string }
+  /** Tells an app that somebody has decided. */
+  'backchannel.ping': { question: string }
   /** Removes what has expired, in batches. */
   cleanup: Record<string, never>
   /** Rotates signing keys where it is due. */

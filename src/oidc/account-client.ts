@@ -9,7 +9,7 @@ export function accountClient(issuer: string, brandName: string): StoredClient {
   const metadata = {
     client_id: accountClientId,
     client_id_issued_at: 0,
-    redirect_uris: [`${issuer}/account`],
+    redirect_uris: [`${issuer}/account`, `${issuer}/account/requests`],
     response_types: ['code'],
     grant_types: ['authorization_code'],
     application_type: 'web',

@@ -13,6 +13,7 @@ import type { Config } from '../config.ts'
 import type { Keyring } from '../crypto.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import { type DetailTypes, richAuthorizationRequests } from './authorization-details.ts'
+import { ciba } from './ciba.ts'
 import { accountClaims, claimsByScope, standardScopes } from './claims.ts'
 import { judgeClaims } from './claims-parameter.ts'
 import { assertClientAssertion } from './client-assertions.ts'
@@ -28,6 +29,7 @@ import { keepOfflineAccess } from './offline-access.ts'
 import type { EngineFetch } from './outgoing-fetch.ts'
 import { createPrompts } from './prompts.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
+import type { PersonFinder, Questions } from './questions.ts'
 import { rotateRefreshToken } from './refresh-policy.ts'
 import { assertRequestObject } from './request-objects.ts'
 import { resourceIndicators, servesApi } from './resources.ts'
@@ -47,6 +49,9 @@ export type ProviderOptions = {
   /** What may be asked for in detail; nothing when absent. */
   authorizationTypes?: DetailTypes
   pages: ProtocolPages
+  /** Whom apps mean that ask by the backchannel. */
+  findPerson: PersonFinder
+  questions: Questions
   fetch: EngineFetch
   findCertificate: FindCertificate
   /** What pairwise subjects are derived from; the same for ever. */
@@ -137,6 +142,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     features: {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
+      ciba: ciba(options.findPerson, options.questions),
       claimsParameter: { enabled: true },
       clientCredentials: { enabled: true },
       deviceFlow: deviceFlow(pages),
@@ -190,6 +196,8 @@ function revokesGrant({ oidc: { route, entities, params } }: KoaContextWithOIDC)
 function accountFinder(reads: Queryable) {
   return async (ctx: KoaContextWithOIDC, sub: string): Promise<Account | undefined> => {
     demandSignIn(ctx)
+    // The `sub` of an ID token that serves as a hint may be a pairwise one, which is no account's id.
+    if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(sub)) return undefined
     const joined = (await unitOfWork().found)?.account
     const account = joined?.id === sub ? joined : (await read(reads, 'account', [sub])).account
     if (!account) return undefined

@@ -12,6 +12,13 @@ export type Wanted = { scopes: string[]; claims: string[]; resources: Record<str
 /** Claims that come with any sign-in and need nobody's leave (OpenID Connect Core §2). */
 const ungated = new Set(['sub', 'sid', 'auth_time', 'acr', 'amr', 'iss'])
 
+/** The names in a `claims` parameter that was checked, without those that need nobody's leave. */
+export function claimsOf(parameter: string | undefined): string[] {
+  const { id_token: token, userinfo } = JSON.parse(parameter ?? '{}') as Record<string, object>
+  const names = [...Object.keys(token ?? {}), ...Object.keys(userinfo ?? {})]
+  return [...new Set(names)].filter((claim) => !ungated.has(claim))
+}
+
 /** What this request asks for, of what exists. */
 export function wantedBy(ctx: KoaContextWithOIDC): Wanted {
   const { oidc } = ctx

@@ -20,6 +20,8 @@ export function advertise(
   const whole: Metadata = {
     ...metadata,
     prompt_values_supported: promptValues(),
+    // People have no code of their own to give to apps (CIBA Core §4).
+    backchannel_user_code_parameter_supported: false,
     authorization_details_types_supported: withSome(metadata.authorization_details_types_supported),
     // Nobody asks about tokens without saying who they are (RFC 7662 §2.1).
     introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),

@@ -1,5 +1,5 @@
 /** How long everything lives, in seconds. A grant never dies before its tokens. */
-import type { Client, Configuration } from 'oidc-provider'
+import type { Client, Configuration, KoaContextWithOIDC } from 'oidc-provider'
 
 const minute = 60
 const day = 24 * 60 * minute
@@ -8,6 +8,9 @@ export const lifetimes = {
   accessToken: 60 * minute,
   authorizationCode: 1 * minute,
   deviceCode: 10 * minute,
+  /** How long a person has for an app's question, and how long an app may give them. */
+  question: 10 * minute,
+  longestQuestion: 30 * minute,
   idToken: 60 * minute,
   interaction: 60 * minute,
   /** A session ends after two weeks without use, and a month after the sign-in at the latest. */
@@ -48,6 +51,7 @@ function secondsOf(value: unknown): number | undefined {
 export const timesToLive: Configuration['ttl'] = {
   AccessToken: (_ctx, token, client) => accessTokenSeconds(token, client, lifetimes.accessToken),
   AuthorizationCode: lifetimes.authorizationCode,
+  BackchannelAuthenticationRequest: questionLifetime,
   DeviceCode: lifetimes.deviceCode,
   ClientCredentials: (_ctx, token, client) => accessTokenSeconds(token, client, 10 * minute),
   Grant: lifetimes.grant,
@@ -59,4 +63,10 @@ export const timesToLive: Configuration['ttl'] = {
     const age = Math.floor(Date.now() / 1000) - (session.loginTs ?? 0)
     return Math.max(1, Math.min(lifetimes.sessionIdle, lifetimes.sessionTotal - age))
   },
+}
+
+/** As the app asks, within reason (CIBA Core §7.1, `requested_expiry`). */
+function questionLifetime(ctx: KoaContextWithOIDC): number {
+  const asked = Number(ctx.oidc.params?.requested_expiry ?? lifetimes.question)
+  return Math.min(asked, lifetimes.longestQuestion)
 }

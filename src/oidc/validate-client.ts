@@ -39,6 +39,8 @@ function createJudge(issuer: string, allowPrivateTargets: string[]): Provider {
     ],
     clients: { client: absent, api: absent, offers: absent, whyNot: absent, forget: () => {} },
     limitClientAuthentication: { check: absent, count: absent },
+    findPerson: absent,
+    questions: { limitClient: absent, limitPerson: absent, asked: absent },
     findCertificate: () => undefined,
     pairwiseSecret: randomBytes(32),
     readsSectors: true,

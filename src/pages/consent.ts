@@ -4,15 +4,25 @@ import { type Address, addressMembers } from '../accounts/contact.ts'
 import { record } from '../audit/audit.ts'
 import { detailsOf } from '../oidc/authorization-details.ts'
 import { claimsByScope, standardScopes } from '../oidc/claims.ts'
-import type { Wanted } from '../oidc/consent.ts'
+import { claimsOf, type Wanted } from '../oidc/consent.ts'
 import { type Flow, finishConsent, finishWithError } from '../oidc/interactions.ts'
 import type { ConsentItem } from '../views/page-data.ts'
 import { describeDetail } from './consent-details.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
 import { appOfFlow, assertFinished, formOf, pathOf } from './flow.ts'
 
+/** Without a prompt of the engine: everything that was asked for. */
+type Asked = Pick<Flow, 'clientId' | 'account' | 'parameters'> & { prompt?: Flow['prompt'] }
+
 export function consentPages(deps: PagesDeps) {
-  return { show, submit }
+  return { show, submit, describe }
+
+  /** The same for whoever asks without a browser of the person's. */
+  async function describe(asked: Asked) {
+    const wanted = await wantedBy(asked)
+    const details = detailsOf(asked.parameters.authorization_details)
+    return { wanted, details, items: await itemsOf(asked, wanted) }
+  }
 
   async function show(ctx: Context, flow: Flow): Promise<void> {
     const app = await appOfFlow(deps, flow)
@@ -52,7 +62,7 @@ export function consentPages(deps: PagesDeps) {
   }
 
   /** What was asked for when the flow began; nothing that a form sends can add to it. */
-  async function wantedBy(flow: Flow): Promise<Wanted> {
+  async function wantedBy(flow: Asked): Promise<Wanted> {
     const asked = (flow.parameters.scope ?? '').split(' ').filter((scope) => scope !== '')
     const client = await deps.clients.client(flow.clientId)
     const resources = [flow.parameters.resource ?? []].flat().map((identifier) => {
@@ -61,12 +71,15 @@ export function consentPages(deps: PagesDeps) {
     })
     return {
       scopes: asked.filter((scope) => standardScopes.includes(scope)),
-      claims: (flow.prompt.details.missingOIDCClaims as string[] | undefined) ?? [],
+      claims:
+        flow.prompt === undefined
+          ? claimsOf(flow.parameters.claims)
+          : ((flow.prompt.details.missingOIDCClaims as string[] | undefined) ?? []),
       resources: Object.fromEntries(resources),
     }
   }
 
-  async function itemsOf(flow: Flow, wanted: Wanted): Promise<ConsentItem[]> {
+  async function itemsOf(flow: Asked, wanted: Wanted): Promise<ConsentItem[]> {
     const { account } = flow
     const items: ConsentItem[] = []
     const wants = (scope: string, ...claims: string[]) =>

@@ -9,11 +9,13 @@ import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
 import { accountClientId } from '../oidc/account-client.ts'
 import { cookieNames } from '../oidc/cookies.ts'
 import { signedOutPath } from '../oidc/protocol-pages.ts'
+import { questionsPath } from '../oidc/question-mails.ts'
 import type { RegistrationKey } from '../registration/deps.ts'
 import { readLink, verifyToken } from '../registration/proofs.ts'
 import type { Row } from '../sessions/artefacts.ts'
 import { disconnectApp, listConnectedApps } from '../sessions/consents.ts'
 import { signOut as signOutOf } from '../sessions/end-sessions.ts'
+import { listQuestions } from '../sessions/questions.ts'
 import { read } from '../sessions/reads.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
 import { formOf } from './flow.ts'
@@ -26,7 +28,7 @@ export function doors(deps: PagesDeps) {
   const names = cookieNames(issuer)
   const signedOut = signedOutPage(deps)
   const registrationCookie = hostCookieName('registration', secure)
-  return { home, signIn, account, disconnect, signOut, place, showLink, submitLink }
+  return { home, signIn, account, disconnect, signOut, sessionOf, place, showLink, submitLink }
 
   async function home(ctx: Context): Promise<void> {
     if ((await sessionOf(ctx)).account) return seeOther(ctx, '/account')
@@ -40,7 +42,8 @@ export function doors(deps: PagesDeps) {
   async function signIn(ctx: Context): Promise<void> {
     const query = new URLSearchParams({
       client_id: accountClientId,
-      redirect_uri: `${issuer}/account`,
+      // Where to is chosen from our own pages, never from an address.
+      redirect_uri: ctx.query.to === 'requests' ? issuer + questionsPath : `${issuer}/account`,
       response_type: 'code',
       scope: 'openid',
       code_challenge_method: 'S256',
@@ -72,6 +75,7 @@ export function doors(deps: PagesDeps) {
         id: app.clientId,
       })),
       disconnectAction: '/account/apps',
+      questions: (await listQuestions(deps.database.db, String(person.id))).length,
       disconnected,
     })
   }

@@ -9,6 +9,7 @@ import { draw, type PagesDeps } from './context.ts'
 import { devicePages } from './device.ts'
 import { doors } from './doors.ts'
 import { appOfFlow, flowPage } from './flow.ts'
+import { questionPages } from './questions.ts'
 import { type Place, placeInFlow, registrationPages } from './registration.ts'
 import { signIn, signInPages } from './sign-in.ts'
 
@@ -20,6 +21,7 @@ export function pageRoutes(deps: PagesDeps): Router {
   const consent = consentPages(deps)
   const registration = registrationPages(deps)
   const door = doors(deps)
+  const questions = questionPages(deps, consent, door.sessionOf)
 
   router.get('/sign-in/:flow', flowPage(deps, 'sign-in', signInPage.show))
   router.post('/sign-in/:flow', parseForm, flowPage(deps, 'sign-in', signInPage.submit))
@@ -54,6 +56,8 @@ export function pageRoutes(deps: PagesDeps): Router {
   router.get('/sign-in', door.signIn)
   router.get('/device/qr.svg', devicePages(deps).showQr)
   router.get('/account', door.account)
+  router.get('/account/requests', questions.show)
+  router.post('/account/requests', ...form, questions.submit)
   router.post('/account/apps', ...form, door.disconnect)
   router.post('/account/sign-out', ...form, door.signOut)
   router.get('/register', (ctx) => registration.showForm(ctx, door.place(ctx)))

@@ -187,6 +187,8 @@ export type PageData = {
     apps: readonly { id: string; name: string; since: Date }[]
     disconnectAction: string
     disconnected?: string | undefined
+    /** How many apps wait for an answer. */
+    questions?: number | undefined
     username: string
     name?: string | undefined
     email: string
@@ -207,6 +209,18 @@ export type PageData = {
     username?: string | undefined
   }
   'device-done': Common & { state: 'connected' | 'refused' }
+  /** Sends `allow` or `deny` with the id of a question. `outcome` is of the one that was just answered. */
+  requests: Form & {
+    username: string
+    questions: readonly {
+      id: string
+      app: App
+      message?: string | undefined
+      secondsLeft: number
+      items: readonly ConsentItem[]
+    }[]
+    outcome?: { state: 'allowed' | 'refused' | 'gone'; app?: string | undefined } | undefined
+  }
   home: Common & { signInHref: string; registerHref?: string | undefined }
   mailbox: Common & { mails: readonly MailboxMail[] }
 }
@@ -215,4 +229,12 @@ export type PageData = {
 export type MailData = {
   'verify-email': { username: string; code: string; path: string; minutes: number }
   'already-registered': { username: string; path: string }
+  /** An app asks for the person's yes; `message` is what it shows as well. */
+  question: {
+    username: string
+    app: string
+    message?: string | undefined
+    minutes: number
+    path: string
+  }
 }

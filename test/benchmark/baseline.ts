@@ -101,6 +101,8 @@ function optionsOf(issuer: string, { keys, api }: Cast): ProviderOptions {
       sessionEnded: none,
     },
     limitClientAuthentication: { check: none, count: none },
+    findPerson: none,
+    questions: { limitClient: none, limitPerson: none, asked: none },
   }
 }
 

@@ -23,6 +23,9 @@ function asMetadata(preset: (typeof presets)[number], appUrl = app): ClientMetad
     response_types: withCode ? ['code'] : [],
     grant_types: [...preset.grantTypes],
     token_endpoint_auth_method: preset.authMethod,
+    ...(preset.grantTypes.includes('urn:openid:params:grant-type:ciba')
+      ? { backchannel_token_delivery_mode: 'poll' }
+      : {}),
     ...(preset.scopes.length > 0 ? { scope: preset.scopes.join(' ') } : {}),
   }
 }
@@ -32,7 +35,7 @@ test('every app that the project promises has a preset, each with its own name',
   expect(new Set(names).size).toBe(names.length)
   expect(names).toEqual(
     expect.arrayContaining(
-      `web spa native device service generic cloudreve-pro cloudreve-bridge nextcloud grafana gitea forgejo immich
+      `web spa native device ciba service generic cloudreve-pro cloudreve-bridge nextcloud grafana gitea forgejo immich
        outline oauth2-proxy open-webui gitlab mod-auth-openidc apisix traefik-forward-auth kubernetes moodle
        moodle-auth-oidc discourse`.split(/\s+/),
     ),
@@ -90,7 +93,7 @@ test('generic is what the contract says', () => {
 
 test('an app address is needed exactly where addresses hang on it', () => {
   const without = presets.filter((preset) => !needsAppUrl(preset)).map(({ name }) => name)
-  expect(without).toEqual(['native', 'device', 'service', 'kubernetes'])
+  expect(without).toEqual(['native', 'device', 'ciba', 'service', 'kubernetes'])
   const immich = findPreset('immich')
   expect(immich && presetUris(immich, undefined).redirectUris).toEqual([
     'app.immich:///oauth-callback',

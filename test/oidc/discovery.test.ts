@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import type { ClientInput } from '../../src/clients/create-client.ts'
 import { createClient } from '../../src/clients/create-client.ts'
 import { authMethods } from '../../src/clients/metadata.ts'
+import { deliveryModes } from '../../src/clients/rules/backchannel.ts'
 import { responseModes } from '../../src/clients/rules/requests.ts'
 import { ourAlgorithms, theirAlgorithms } from '../../src/clients/rules/signatures.ts'
 import { createClientCheck } from '../../src/oidc/validate-client.ts'
@@ -153,7 +154,15 @@ const checks: Record<string, (value: never) => unknown> = {
     const device = await createApp(server, { preset: 'device' })
     expect((await device.post('device', { scope: 'openid' })).status).toBe(200)
   },
-  backchannel_authentication_endpoint: exists,
+  async backchannel_authentication_endpoint(endpoint: string) {
+    expect(endpoint).toBe(`${origin}/oauth2/bc-authorize`)
+    const asking = await createApp(server, { preset: 'ciba' })
+    const asked = await asking.post('bc-authorize', {
+      scope: 'openid',
+      login_hint: person.username,
+    })
+    expect(asked.status).toBe(200)
+  },
   registration_endpoint: exists,
   async jwks_uri(value: string) {
     const { keys } = (await (await fetch(value)).json()) as { keys: Record<string, unknown>[] }
@@ -401,9 +410,37 @@ const checks: Record<string, (value: never) => unknown> = {
   acr_values_supported: elsewhere,
   authorization_details_types_supported: elsewhere,
   authorization_challenge_endpoint: exists,
-  backchannel_token_delivery_modes_supported: elsewhere,
-  backchannel_user_code_parameter_supported: elsewhere,
-  backchannel_authentication_request_signing_alg_values_supported: elsewhere,
+  async backchannel_token_delivery_modes_supported(given: string[]) {
+    expect(given).toEqual([...deliveryModes])
+    const backchannelNotificationEndpoint = 'https://app.example.com/ping'
+    for (const backchannelDelivery of [...given, 'push', 'made-up']) {
+      const ping = backchannelDelivery === 'ping' ? { backchannelNotificationEndpoint } : {}
+      expect(await isRefused({ preset: 'ciba', backchannelDelivery, ...ping })).toBe(
+        !given.includes(backchannelDelivery),
+      )
+    }
+  },
+  backchannel_user_code_parameter_supported: (value: boolean) => expect(value).toBe(false),
+  async backchannel_authentication_request_signing_alg_values_supported(given: string[]) {
+    expect(given.toSorted()).toEqual([...theirAlgorithms].toSorted())
+    for (const alg of given) {
+      const key = await createKey(alg)
+      const signing = await createApp(server, {
+        preset: 'ciba',
+        backchannelRequestAlg: alg,
+        jwks: { keys: [key.publicJwk] },
+      })
+      const { username: login_hint } = person
+      const asked = new URLSearchParams({ scope: 'openid', login_hint, jti: 'once' })
+      const request = await signRequest(key, { clientId: signing.id, audience: origin }, asked)
+      expect([alg, (await signing.post('bc-authorize', { request })).status]).toEqual([alg, 200])
+    }
+    const { publicJwk } = await createKey()
+    await algorithmsRefused(given, 'backchannelRequestAlg', {
+      preset: 'ciba',
+      jwks: { keys: [publicJwk] },
+    })
+  },
   client_id_metadata_document_supported: elsewhere,
   protected_resources: elsewhere,
 }

@@ -10,6 +10,7 @@ import { allowExchange } from '../../src/clients/exchanges.ts'
 import { createIssuer } from '../../src/clients/issuers.ts'
 import { randomToken } from '../../src/crypto.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
+import { ask, buttonsOf, pollFor, type Question } from '../support/asking-app.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
 import { askForCode, connect, poll, type Shown, typeCode } from '../support/device.ts'
 import {
@@ -19,6 +20,7 @@ import {
   isConsent,
   type Person,
   password,
+  signInAt,
   walk,
 } from '../support/person.ts'
 import { type App, createApp, push, type Request } from '../support/relying-party.ts'
@@ -38,6 +40,7 @@ let service: App
 let strict: App
 let steady: App
 let device: App
+let till: App
 
 beforeAll(async () => {
   await pool.query('create extension if not exists pg_stat_statements')
@@ -53,6 +56,7 @@ beforeAll(async () => {
   const [key, prover] = [await createKey(), await createProver()]
   strict = await createApp(server, { profile: 'fapi2', preset: 'web' }, { key, prover })
   device = await createApp(server, { preset: 'device' })
+  till = await createApp(server, { preset: 'ciba' })
   steady = await createApp(server, { refreshRotation: false, introspectionAlg: 'ES256' })
   await allowExchange(
     db,
@@ -95,27 +99,35 @@ const apart = [
 
 type Statement = { query: string; calls: number }
 
-async function received(): Promise<Statement[]> {
+async function received(more: RegExp[] = []): Promise<Statement[]> {
   const { rows } = await pool.query<Statement>(
     `select query, calls::int as calls from pg_stat_statements
      where dbid = (select oid from pg_database where datname = current_database())`,
   )
-  return rows.filter(({ query }) => !apart.some((pattern) => pattern.test(query)))
+  const all = [...apart, ...more]
+  return rows.filter(({ query }) => !all.some((pattern) => pattern.test(query)))
 }
 
 /** Statements for one run of `act`: run once to warm up, then ten times counted. */
-async function countFor(act: () => Promise<unknown>): Promise<{ each: number; texts: string }> {
+async function countFor(
+  act: () => Promise<unknown>,
+  more: RegExp[] = [],
+): Promise<{ each: number; texts: string }> {
   await act()
   await pool.query('select pg_stat_statements_reset()')
   for (let n = 0; n < times; n++) await act()
-  const statements = await received()
+  const statements = await received(more)
   const total = statements.reduce((sum, { calls }) => sum + calls, 0)
   const texts = statements.map(({ query, calls }) => `${calls} × ${query}`).join('\n\n')
   return { each: total / times, texts }
 }
 
-async function expectBudget(most: number, act: () => Promise<unknown>): Promise<void> {
-  const { each, texts } = await countFor(act)
+async function expectBudget(
+  most: number,
+  act: () => Promise<unknown>,
+  more: RegExp[] = [],
+): Promise<void> {
+  const { each, texts } = await countFor(act, more)
   expect(each, `for ${times} runs:\n${texts}`).toBe(most)
 }
 
@@ -388,6 +400,43 @@ test('an assertion of a trusted issuer to a token: 4', () =>
     })
     expect(status).toBe(200)
   }))
+
+/** What the job reads that tells the person. */
+const mailing = [
+  /^select \* from "accounts" where "id" = /,
+  /where id_hash = \$\d and grant_id is null/,
+]
+
+test('a question by the backchannel: asking 4, each question for the tokens 1, the yes 6, the tokens 2', async () => {
+  const person = await createPerson(server)
+  const browser = createBrowser(server)
+  await signInAt(browser, await browser.get(`${server.origin}/sign-in`), person)
+  const asked: Question[] = []
+  const asking = async () => {
+    asked.push(await ask(till, { login_hint: person.username }))
+  }
+  await expectBudget(4, asking, mailing)
+  const [first] = asked
+  await pool.query('update backchannel_authentication_requests set interval_seconds = 1')
+  await expectBudget(1, () => pollFor(till, first as Question), mailing)
+  const page = await browser.get(`${server.origin}/account/requests`)
+  const buttons = buttonsOf(page.body, 'continue')
+  const pages: Page[] = []
+  await expectBudget(
+    6,
+    async () => {
+      pages.push(await browser.press(page, buttons.shift() ?? ''))
+    },
+    mailing,
+  )
+  await expectBudget(
+    2,
+    async () => {
+      expect((await pollFor(till, asked.shift() as Question)).status).toBe(200)
+    },
+    mailing,
+  )
+})
 
 async function many<T>(make: () => Promise<T>): Promise<T[]> {
   const made: T[] = []

@@ -26,6 +26,8 @@ async function startWorkers(count: number, send: (to: string) => Promise<void>) 
     handlers: {
       'mail.verification': sender,
       'logout.backchannel': async () => {},
+      'mail.question': async () => {},
+      'backchannel.ping': async () => {},
       cleanup: async () => {},
       'rotate-keys': async () => {},
     },

@@ -107,6 +107,55 @@ const device: Example[] = [
   },
 ]
 
+const requests: Example[] = [
+  {
+    page: 'requests',
+    state: 'none',
+    data: {
+      ...form,
+      username: 'mei_chen',
+      questions: [],
+      outcome: { state: 'allowed', app: 'Till' },
+    },
+  },
+  {
+    page: 'requests',
+    state: 'one',
+    data: {
+      ...form,
+      username: 'mei_chen',
+      questions: [
+        {
+          id: 'a1',
+          app: { name: '图书馆借阅台' },
+          message: 'Table 4, 12.50 €',
+          secondsLeft: 540,
+          items: [{ kind: 'email', email: 'mei@example.com', verified: true }, { kind: 'offline' }],
+        },
+      ],
+    },
+  },
+  {
+    page: 'requests',
+    state: 'several',
+    data: {
+      ...form,
+      username: 'mei_chen',
+      outcome: { state: 'gone' },
+      questions: [
+        { id: 'b1', app, secondsLeft: 61, items: [{ kind: 'identifier' }] },
+        {
+          id: 'b2',
+          app: longApp,
+          message: 'W4SCT-LONGESTWORDWITHOUTANYBREAKINITATALLTHATAPPSMAYSENDUS0000',
+          secondsLeft: 7,
+          items: [{ kind: 'api', api: 'Loans', scopes }],
+        },
+      ],
+    },
+  },
+]
+
 const registration: Example[] = [
   {
     page: 'register',
@@ -328,6 +377,7 @@ const leaving: Example[] = [
     page: 'account',
     state: 'named',
     data: {
+      questions: 2,
       ...form,
       username: 'mei_chen',
       name: '陈梅',
@@ -457,6 +507,7 @@ const mailbox: Example[] = [
 export const examples: Example[] = [
   ...signIn,
   ...device,
+  ...requests,
   ...registration,
   ...consent,
   ...leaving,

@@ -36,6 +36,34 @@ test.each(locales)(
   },
 )
 
+test.each(locales)(
+  'a question names the app and its words, and leads to our page alone (%s)',
+  (locale) => {
+    const question = {
+      username: 'mei_chen',
+      app: 'Till www.evil.example',
+      message: 'https://evil.example/a',
+      minutes: 9,
+    }
+    const mail = views.mail('question', { ...question, path: '/account/requests' }, locale)
+    expect(mail.subject).toContain('Till')
+    expect(mail.text).toContain(`\n${issuer}/account/requests\n`)
+    expect(mail.text).toContain('9')
+    for (const body of [mail.text, mail.html]) {
+      expect(body).not.toMatch(/evil\.example|undefined|\{\{/)
+      expect(linksOf(body).filter((link) => !link.startsWith(issuer) && link !== 'https:')).toEqual(
+        [],
+      )
+    }
+    const plain = views.mail(
+      'question',
+      { ...question, message: undefined, path: '/account/requests' },
+      locale,
+    )
+    expect(plain.text).not.toMatch(/undefined|\n\n\n/)
+  },
+)
+
 test('the code is the first number in the text, whatever the username', () => {
   const { text } = views.mail('verify-email', { ...data, username: 'mei1764000000' }, 'en')
   expect(text.match(/\d{6}/)?.[0]).toBe('482913')

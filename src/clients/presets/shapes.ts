@@ -1,5 +1,6 @@
 /** Presets for an app that has no preset of its own: chosen by how the app is built. */
 import {
+  backchannelAndRefresh,
   code,
   codeAndRefresh,
   deviceAndRefresh,
@@ -101,6 +102,25 @@ curl {issuer}/oauth2/token -d client_id={client_id} -d device_code=… \\
       'The QR code as a picture: {issuer}/device/qr.svg?user_code=CODE.',
       'A device that can keep a secret: --auth-method client_secret_basic.',
     ],
+  },
+  {
+    name: 'ciba',
+    about: 'a till, call centre or bank: people say yes on their own device (CIBA)',
+    redirectUris: [],
+    postLogoutRedirectUris: [],
+    scopes: everything,
+    pkce: 'required',
+    authMethod: 'client_secret_basic',
+    applicationType: 'web',
+    grantTypes: backchannelAndRefresh,
+    setup: `# (the file holds one line: user = "{client_id}:{client_secret}")
+# 1. Ask somebody; they are told by mail and say yes at {issuer}/account/requests
+curl --config secret.curlrc {issuer}/oauth2/bc-authorize --data-urlencode "scope={scope}" \\
+  -d login_hint=ada@example.org -d binding_message=W4SCT
+# 2. Ask every five seconds until they have decided; after slow_down five seconds more
+curl --config secret.curlrc {issuer}/oauth2/token -d auth_req_id=… \\
+  -d grant_type=urn:openid:params:grant-type:ciba`,
+    notes: ['To be told instead of asking: --backchannel-notification-endpoint URL.'],
   },
   {
     name: 'service',

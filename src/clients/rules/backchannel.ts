@@ -50,6 +50,14 @@ export function checkBackchannel(metadata: ClientMetadata): Problem[] {
       'Give --backchannel-notification-endpoint, or use --backchannel-delivery poll.',
     )
   }
+  if (endpoint !== undefined && URL.parse(endpoint)?.protocol !== 'https:') {
+    add(
+      'backchannel_client_notification_endpoint',
+      'uri_insecure',
+      'is not an https address, on this machine neither (CIBA Core §4)',
+      'Use https.',
+    )
+  }
   if (alg !== undefined && !metadata.jwks && !metadata.jwks_uri) {
     add(
       'jwks',

@@ -40,7 +40,7 @@ export type Flow = {
 /** Why a page of a flow cannot be shown, with what it takes to begin the same request again. */
 export type LostFlow = {
   reason: 'expired' | 'lost-cookie' | 'already-done'
-  restart?: { clientId: string; href: string; device?: boolean }
+  restart?: { clientId: string; href: string; device?: boolean; redirectUri?: string | undefined }
 }
 
 export type OpenedFlow = { ok: true; flow: Flow } | ({ ok: false } & LostFlow)
@@ -134,7 +134,8 @@ function restartOf(row: Row): LostFlow['restart'] {
       if (typeof item === 'string') query.append(name, item)
     }
   }
-  return { clientId: row.client_id as string, href: `/oauth2/authorize?${query}` }
+  const redirectUri = query.get('redirect_uri') ?? undefined
+  return { clientId: row.client_id as string, href: `/oauth2/authorize?${query}`, redirectUri }
 }
 
 /** What begins the request of a flow again; undefined when it is unknown or too old. */

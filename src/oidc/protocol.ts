@@ -13,6 +13,7 @@ import { cookieNames } from './cookies.ts'
 import { DecidedMeanwhile, handOver } from './device-flow.ts'
 import { advertise } from './discovery.ts'
 import { createDocument, type Document, sendDocument } from './documents.ts'
+import { refusalIn } from './error-references.ts'
 import { runAfterFlush } from './events.ts'
 import { offeredMembers } from './offers.ts'
 import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
@@ -169,21 +170,12 @@ export function createProtocol(options: ProtocolOptions): Middleware {
     })
   }
 
-  /** Apps are told by `error_uri` (RFC 6749 §5.2, §4.1.2.1) where their developer can learn more. */
   async function tellReference(ctx: Context): Promise<void> {
-    const out = refusalIn(ctx)
-    if (!out) return
-    const reference = await options.keepRefusal(ctx as unknown as KoaContextWithOIDC, out)
-    if (!reference) return
-    const uri = `${options.config.issuer}/errors/${reference}`
-    const location = ctx.response.get('Location')
-    if (location) {
-      const target = new URL(location)
-      target.searchParams.set('error_uri', uri)
-      ctx.set('Location', target.href)
-    } else {
-      ctx.body = { ...out, error_uri: uri }
-    }
+    const refusal = refusalIn(ctx)
+    if (!refusal) return
+    const oidcCtx = ctx as unknown as KoaContextWithOIDC
+    const reference = await options.keepRefusal(oidcCtx, refusal.out)
+    if (reference) await refusal.tell(`${options.config.issuer}/errors/${reference}`)
   }
 
   function presented(ctx: Context) {
@@ -256,25 +248,6 @@ function takeBack<T extends Pick<Context, 'remove'>>(ctx: T): T {
   ctx.remove('Set-Cookie')
   ctx.remove('Location')
   return ctx
-}
-
-/** The error that an app is answered with, as JSON or in the redirect's query. */
-function refusalIn(ctx: Context): ErrorOut | undefined {
-  const { body, status } = ctx
-  if (
-    status >= 400 &&
-    status < 500 &&
-    typeof body === 'object' &&
-    body !== null &&
-    'error' in body
-  ) {
-    return body as ErrorOut
-  }
-  const location = status === 303 ? URL.parse(ctx.response.get('Location')) : null
-  const error = location?.searchParams.get('error')
-  if (!error) return undefined
-  const description = location?.searchParams.get('error_description') ?? undefined
-  return { error, error_description: description }
 }
 
 function faultOf(ctx: Context): unknown {

@@ -4,6 +4,7 @@
  * part and return; none picks its successor.
  */
 import type { Context, Middleware } from 'koa'
+import type { StoredClient } from '../clients/clients.ts'
 import { AppError } from '../errors.ts'
 import { localeOf } from '../http/locale.ts'
 import { accountClientId } from '../oidc/account-client.ts'
@@ -92,6 +93,9 @@ async function chooseLocale(ctx: Context, deps: PagesDeps, flow: Flow): Promise<
 export async function drawLost(ctx: Context, deps: PagesDeps, lost: LostFlow): Promise<void> {
   const { restart, reason } = lost
   const app = restart && (await appOf(deps.clients, restart.clientId, undefined))
+  const client = restart && (await deps.clients.client(restart.clientId))
+  const atApp = client !== undefined && !restart?.device && beginsAtApp(client)
+  const href = atApp ? addressOf(client, restart?.redirectUri) : restart?.href
   draw(
     ctx,
     deps,
@@ -99,10 +103,26 @@ export async function drawLost(ctx: Context, deps: PagesDeps, lost: LostFlow): P
     {
       reason,
       signInHref: '/sign-in',
-      ...(app && restart ? { app, continueHref: restart.href, device: restart.device } : {}),
+      ...(app && restart ? { app, continueHref: href, device: restart.device, atApp } : {}),
     },
     reason === 'expired' ? 410 : 409,
   )
+}
+
+/** Only the app itself can make a request that is pushed or signed, so no link of ours begins it again. */
+function beginsAtApp({ metadata, profile }: StoredClient): boolean {
+  return (
+    metadata.require_pushed_authorization_requests === true ||
+    metadata.require_signed_request_object === true ||
+    profile !== null
+  )
+}
+
+/** The app's front page; undefined where only the person knows how to come there, as with an app on a phone. */
+function addressOf({ metadata }: StoredClient, redirectUri = ''): string | undefined {
+  if (metadata.client_uri) return metadata.client_uri
+  const url = URL.parse(redirectUri)
+  return url && metadata.application_type === 'web' ? `${url.origin}/` : undefined
 }
 
 /** Undefined where the person came by our own door: no app waits for them. */

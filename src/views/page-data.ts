@@ -155,12 +155,14 @@ export type PageData = {
   }
   /**
    * No dead ends: `continueHref` restarts the same request; without it, sign-in is offered. With `device` it leads to
-   * the form for a device's code.
+   * the form for a device's code. `atApp`: only the app can begin again, and `continueHref` is its own address, if it has
+   * one.
    */
   resume: Common & {
     reason: 'expired' | 'lost-cookie' | 'already-done' | 'other-browser'
     continueHref?: string | undefined
     device?: boolean | undefined
+    atApp?: boolean | undefined
     signInHref: string
   }
   /**

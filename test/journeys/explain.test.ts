@@ -1,7 +1,8 @@
 /** A refused request carries a reference, and `idp explain` says what differs and how to mend it. */
+import { decodeJwt } from 'jose'
 import { beforeAll, expect, test } from 'vitest'
 import { createIdp } from '../cli/support.ts'
-import { createBrowser } from '../support/person.ts'
+import { authorize, createBrowser, createPerson } from '../support/person.ts'
 import { type App, createApp } from '../support/relying-party.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -50,6 +51,54 @@ test('an error that goes back to the app, and one of the token endpoint, carry e
     refusal: { endpoint: '/oauth2/token', client_id: app.id },
   })
   expect(told.out).not.toContain('nonsense')
+})
+
+const odd = { code_challenge: '"><b>', scope: 'openid "' }
+const inputOf = (page: { body: string }, name: string) =>
+  new RegExp(`name="${name}" value="([^"]*)"`).exec(page.body)?.[1] ?? ''
+
+test.each<[string, (page: { url: string; body: string }) => unknown]>([
+  ['fragment', ({ url }) => new URLSearchParams(url.split('#')[1]).get('error_uri')],
+  ['form_post', (page) => inputOf(page, 'error_uri')],
+  ['query.jwt', ({ url }) => inSigned(new URL(url).searchParams.get('response'))],
+  ['fragment.jwt', ({ url }) => inSigned(new URLSearchParams(url.split('#')[1]).get('response'))],
+  ['form_post.jwt', (page) => inSigned(inputOf(page, 'response'))],
+])('an error that goes back by %s carries the reference too', async (response_mode, uriIn) => {
+  for (const parameters of [{ code_challenge: 'short' }, odd]) {
+    const request = app.begin({ response_mode, ...parameters })
+    const page = await createBrowser(server).get(request.url)
+    const uri = String(uriIn(page))
+    expect(uri.startsWith(`${server.origin}/errors/`), `${page.url} ${page.body}`).toBe(true)
+    const told = await idp('explain', uri)
+    expect(told.code).toBe(0)
+    expect(told.out).toContain(app.id)
+  }
+})
+
+/** What is signed is still whole: the error, the state, and for whom it is. */
+function inSigned(jwt: string | null): unknown {
+  const claims = decodeJwt(jwt ?? '')
+  expect(claims).toMatchObject({ iss: server.origin, aud: app.id, state: expect.any(String) })
+  expect(claims.error).toMatch(/^invalid_(request|scope)$/)
+  return claims.error_uri
+}
+
+test('a form that is refused is still one form, and nothing in it came from the request', async () => {
+  const { url } = app.begin({ response_mode: 'form_post', state: '"><script>x</script>', ...odd })
+  const { body } = await createBrowser(server).get(url)
+  expect(body.match(/name="error_uri"/g)).toHaveLength(1)
+  expect(body).not.toContain('<script>x')
+})
+
+test('an answer that says yes, or an address of the app with odd words, is left alone', async () => {
+  const redirectUri = 'https://odd.example.com/cb?response=x.y.z'
+  const by = await createApp(server, { redirectUris: [redirectUri] })
+  const page = await createBrowser(server).get(by.begin({ prompt: 'none' }).url)
+  expect(page.url).toContain('error=login_required')
+  const person = await createPerson(server)
+  const { page: yes } = await authorize(createBrowser(server), by, person)
+  expect(yes.url).toContain('response=x.y.z')
+  expect(yes.url).not.toContain('error_uri')
 })
 
 test('a wrong post-logout address is explained too', async () => {

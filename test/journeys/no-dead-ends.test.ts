@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { createVisitor, type Page, type Visitor } from '../../src/demo/visitor.ts'
+import { createKey, signRequest } from '../support/client-keys.ts'
 import {
   authorize,
   createBrowser,
@@ -11,7 +12,7 @@ import {
   signInAt,
   stepwise,
 } from '../support/person.ts'
-import { createApp, type Request } from '../support/relying-party.ts'
+import { createApp, push, type Request } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
 const server = await startTestServer()
@@ -256,4 +257,48 @@ test('WB-05: no form is taken without its proof, or from another site', async ()
     body: new URLSearchParams({ ...login, csrf }),
   })
   expect(crossSite.status).toBe(403)
+})
+
+test.each([
+  ['pushes its requests', { requirePar: true }],
+  ['signs its requests', { requireRequestObject: true }],
+])('an app that %s is where it goes on: no link of ours can begin again', async (_, settings) => {
+  const key = await createKey()
+  const strict = await createApp(server, {
+    appUrl: 'https://strict.example.com',
+    redirectUris: ['https://strict.example.com/cb'],
+    jwks: { keys: [key.publicJwk] },
+    ...settings,
+  })
+  const whose = { clientId: strict.id, audience: origin }
+  for (const [language, words] of [
+    ['en', 'can begin this again'],
+    ['zh-CN', '重新发起登录'],
+  ] as const) {
+    const visitor = createBrowser(server, language)
+    const object = await signRequest(key, whose, strict.begin().parameters)
+    const { body } = await strict.post('par', { request: object })
+    const by = { client_id: strict.id, request_uri: String(body.request_uri) }
+    const page = await visitor.get(`${origin}/oauth2/authorize?${new URLSearchParams(by)}`)
+    await expire()
+    const late = await visitor.press(page, 'continue', login)
+    expect(late.status).toBe(410)
+    expect(late.body).toContain(words)
+    expect(late.body).toMatch(/id="continue" href="https:\/\/strict\.example\.com/)
+    expect(late.body).not.toContain('/oauth2/authorize')
+  }
+})
+
+test('an app on a phone that pushes its requests has no address to link to, and is named', async () => {
+  const native = await createApp(server, {
+    preset: 'native',
+    redirectUris: ['com.example.app:/cb'],
+    requirePar: true,
+  })
+  const visitor = createBrowser(server)
+  const page = await visitor.get((await push(native, native.begin())).url)
+  await expire()
+  const late = await visitor.press(page, 'continue', login)
+  expect(late.body).toContain('can begin this again')
+  expect(late.body).not.toContain('id="continue"')
 })

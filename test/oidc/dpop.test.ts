@@ -291,6 +291,37 @@ describe('FA-03: nonces', () => {
     expect((await present(made, spa)).body.error).toBe('use_dpop_nonce')
   })
 
+  test('userinfo challenges as a resource does: 401, the scheme, a nonce that then works', async () => {
+    const own = await createProver()
+    const bound = await createApp(server, {}, { prover: own })
+    const { answer } = await authorize(createBrowser(server), bound, await createPerson(server))
+    const accessToken = String(answer.body.access_token)
+    const url = `${origin}/oauth2/userinfo`
+    const ask = async (claims: Record<string, unknown>) => {
+      const dpop = await own.prove({ method: 'GET', url, accessToken }, claims)
+      return fetch(url, { headers: { authorization: `DPoP ${accessToken}`, dpop } })
+    }
+    for (const claims of [{ nonce: randomToken() }, { nonce: undefined, iat: now() - 600 }]) {
+      const refused = await ask(claims)
+      expect(refused.status).toBe(401)
+      const challenge = refused.headers.get('www-authenticate') ?? ''
+      expect(challenge).toMatch(/^DPoP realm="[^"]+", error="use_dpop_nonce"/)
+      expect(challenge).toMatch(/algs="ES256 EdDSA RS256 PS256"/)
+      expect(challenge).not.toContain('Bearer')
+      const nonce = String(refused.headers.get('dpop-nonce'))
+      expect((await ask({ nonce, iat: now() - 600 })).status).toBe(200)
+    }
+    const future = await ask({ nonce: undefined, iat: now() + 120 })
+    expect([future.status, future.headers.get('www-authenticate')]).toEqual([
+      401,
+      expect.stringContaining('error="invalid_dpop_proof"'),
+    ])
+    // A token that is bound is no bearer token.
+    const bare = await fetch(url, { headers: { authorization: `Bearer ${accessToken}` } })
+    expect(bare.status).toBe(401)
+    expect(bare.headers.get('www-authenticate')).toMatch(/^DPoP .*error="invalid_token"/)
+  })
+
   test('one is good at every process and after a restart', async () => {
     const own = await createProver()
     const held = await createApp(server, { dpopBound: true }, { prover: own })

@@ -414,6 +414,23 @@ const troubles: Example[] = [
   },
   {
     page: 'resume',
+    state: 'at the app',
+    data: {
+      languageLinks,
+      signInHref,
+      app: longApp,
+      reason: 'expired',
+      atApp: true,
+      continueHref: 'https://app.example.com/',
+    },
+  },
+  {
+    page: 'resume',
+    state: 'at an app without an address',
+    data: { languageLinks, signInHref, app, reason: 'already-done', atApp: true },
+  },
+  {
+    page: 'resume',
     state: 'lost-cookie',
     data: { languageLinks, signInHref, app, reason: 'lost-cookie', continueHref },
   },

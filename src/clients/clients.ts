@@ -98,6 +98,17 @@ export async function getClient(db: Db, id: string): Promise<Client> {
   return withoutHashes(row)
 }
 
+/** The one that the registration access token of this hash manages (RFC 7592). */
+export async function findManagedClient(
+  db: Db,
+  id: string,
+  managementHash: Buffer,
+): Promise<Client | undefined> {
+  const condition = sql`c.id = ${id} and c.management_hash = ${managementHash}`
+  const [row] = await readClients(db, condition)
+  return row && withoutHashes(row)
+}
+
 /** By name. */
 export async function listClients(db: Db): Promise<Client[]> {
   return (await readClients(db, sql`true`)).map(withoutHashes)

@@ -5,13 +5,19 @@
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { type Actor, type Origin, record } from '../audit/audit.ts'
-import { equalBytes, randomToken, sha256 } from '../crypto.ts'
+import { randomToken, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
 import { resolveAccess, storeApis } from './access.ts'
 import { deleteClient } from './client-life.ts'
-import { type AllowedApi, type Client, getClient, wholeScope } from './clients.ts'
+import {
+  type AllowedApi,
+  type Client,
+  findManagedClient,
+  getClient,
+  wholeScope,
+} from './clients.ts'
 import { addSecret } from './create-client.ts'
 import { runEngineCheck } from './engine-check.ts'
 import { completeMetadata, defaultScope, readGivenMetadata } from './given-metadata.ts'
@@ -88,14 +94,8 @@ export async function registerClient(
 }
 
 /** The client that this registration access token manages. Undefined for any other, and for none. */
-export async function findManaged(db: Db, id: string, token: string): Promise<Client | undefined> {
-  const row = await db
-    .selectFrom('clients')
-    .select('managementHash')
-    .where('id', '=', id)
-    .executeTakeFirst()
-  if (!row?.managementHash || !equalBytes(row.managementHash, sha256(token))) return undefined
-  return getClient(db, id)
+export function findManaged(db: Db, id: string, token: string): Promise<Client | undefined> {
+  return findManagedClient(db, id, sha256(token))
 }
 
 /**

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import type { ClientInput } from '../../src/clients/create-client.ts'
 import { createClient } from '../../src/clients/create-client.ts'
 import { authMethods } from '../../src/clients/metadata.ts'
+import { addMetadataHost } from '../../src/clients/metadata-hosts.ts'
 import { deliveryModes } from '../../src/clients/rules/backchannel.ts'
 import { responseModes } from '../../src/clients/rules/requests.ts'
 import { ourAlgorithms, theirAlgorithms } from '../../src/clients/rules/signatures.ts'
@@ -14,6 +15,7 @@ import { createClientCheck } from '../../src/oidc/validate-client.ts'
 import { makeAuthority, makeCertificate } from '../support/certificates.ts'
 import { createKey, createProver, signRequest } from '../support/client-keys.ts'
 import { authorize, createBrowser, createPerson } from '../support/person.ts'
+import { call, makeToken } from '../support/registration.ts'
 import { type Answer, type App, createApp, type Ways } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
@@ -40,6 +42,15 @@ await db
 const visitor = createBrowser(server)
 const app = await createApp(server)
 await authorize(visitor, app, person)
+
+// Both are promised only while an admin has opened them.
+await makeToken(server)
+await addMetadataHost(
+  db,
+  { host: '127.0.0.1:1', scopes: ['openid'] },
+  { actor: { kind: 'operator' } },
+)
+await new Promise((resolve) => setTimeout(resolve, 1500))
 
 type Metadata = Record<string, unknown> & {
   token_endpoint_auth_methods_supported: string[]
@@ -163,7 +174,10 @@ const checks: Record<string, (value: never) => unknown> = {
     })
     expect(asked.status).toBe(200)
   },
-  registration_endpoint: exists,
+  async registration_endpoint(value: string) {
+    const { status, body } = await call('POST', value, undefined, {})
+    expect([status, body.error]).toEqual([401, 'invalid_token'])
+  },
   async jwks_uri(value: string) {
     const { keys } = (await (await fetch(value)).json()) as { keys: Record<string, unknown>[] }
     const algs = new Set(keys.map(({ alg }) => alg))
@@ -441,7 +455,13 @@ const checks: Record<string, (value: never) => unknown> = {
       jwks: { keys: [publicJwk] },
     })
   },
-  client_id_metadata_document_supported: elsewhere,
+  async client_id_metadata_document_supported(value: boolean) {
+    expect(value).toBe(true)
+    const about = async (host: string) =>
+      (await visitor.get(app.begin({ client_id: `https://${host}/agent.json` }).url)).body
+    expect(await about('127.0.0.1:1')).toContain('metadata document cannot be fetched')
+    expect(await about('127.0.0.1:2')).not.toContain('metadata document')
+  },
   protected_resources: elsewhere,
 }
 

@@ -212,6 +212,10 @@ describe('TK-20: what is ours to set cannot be set from outside', () => {
       refresh_total_seconds: 31_536_000,
       refresh_rotation: false,
       ignores_unknown_resource: true,
+      userinfo_acr: '2fa',
+      userinfo_max_age_seconds: 1,
+      authorization_challenge: true,
+      policy_grants: ['urn:ietf:params:oauth:grant-type:token-exchange'],
       preset: 'generic',
       disabled: false,
       registered_with: null,
@@ -234,6 +238,9 @@ describe('TK-20: what is ours to set cannot be set from outside', () => {
       refreshTotalSeconds: null,
       refreshRotation: true,
       ignoresUnknownResource: false,
+      userinfoAcr: null,
+      userinfoMaxAgeSeconds: null,
+      authorizationChallenge: false,
       preset: 'registered',
     })
     const row = await stored(body.client_id)

@@ -8,11 +8,13 @@ import { createApi } from '../../src/clients/apis.ts'
 import { getClient } from '../../src/clients/clients.ts'
 import { allowExchange } from '../../src/clients/exchanges.ts'
 import { createIssuer } from '../../src/clients/issuers.ts'
+import { addMetadataHost } from '../../src/clients/metadata-hosts.ts'
 import { randomToken } from '../../src/crypto.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import { ask, buttonsOf, pollFor, type Question } from '../support/asking-app.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
 import { askForCode, connect, poll, type Shown, typeCode } from '../support/device.ts'
+import { createDocumentHost, redirectPath } from '../support/document-host.ts'
 import {
   authorize,
   createBrowser,
@@ -23,10 +25,15 @@ import {
   signInAt,
   walk,
 } from '../support/person.ts'
-import { type App, createApp, push, type Request } from '../support/relying-party.ts'
+import { call, makeToken, type Registered, register } from '../support/registration.ts'
+import { type App, createApp, playApp, push, type Request } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
-const server = await startTestServer({ crontab: '' })
+const agents = await createDocumentHost()
+const server = await startTestServer({
+  crontab: '',
+  env: { ALLOW_PRIVATE_TARGETS: agents.host },
+})
 const { db, pool } = server.database
 const api = 'https://api.example.com'
 const times = 10
@@ -92,6 +99,7 @@ const apart = [
   /select \* from "accounts" where "status" != /,
   // Background: changes of other processes, jobs, and this test.
   /from versions/,
+  /from authorization_types t join apis a/,
   /graphile_worker/,
   /pg_stat_statements/,
   /count\(\*\)::int as count from sessions/,
@@ -443,3 +451,52 @@ async function many<T>(make: () => Promise<T>): Promise<T[]> {
   while (made.length <= times) made.push(await make())
   return made
 }
+
+test('registering oneself: 9; reading that: 1; replacing it: 11; deleting it: 9', async () => {
+  const token = await makeToken(server)
+  const body = { client_name: 'Agent', redirect_uris: ['https://agent.example.com/cb'] }
+  const made: Registered[] = []
+  await expectBudget(9, async () => {
+    made.push((await register(server, token, body)).body)
+  })
+  expect(made.every(({ registration_access_token: own }) => own)).toBe(true)
+  const [first] = made
+  const act = (method: string, client: Registered | undefined, content?: unknown) =>
+    call(
+      method,
+      String(client?.registration_client_uri),
+      client?.registration_access_token,
+      content,
+    )
+  await expectBudget(1, async () => expect((await act('GET', first)).status).toBe(200))
+  let n = 0
+  await expectBudget(11, async () => {
+    const content = { ...body, client_id: first?.client_id, client_name: `Agent ${++n}` }
+    expect((await act('PUT', first, content)).status).toBe(200)
+  })
+  await expectBudget(9, async () => {
+    expect((await act('DELETE', made.pop())).status).toBe(204)
+  })
+})
+
+test('opening an app that its own document describes, in a session that is there: 2', async () => {
+  await addMetadataHost(
+    db,
+    { host: agents.host, scopes: ['openid'] },
+    { actor: { kind: 'operator' } },
+  )
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  const id = agents.publish('/agent.json', {}, { headers: { 'cache-control': 'max-age=600' } })
+  const redirectUri = `https://${agents.host}${redirectPath}`
+  const agent = playApp({
+    origin: server.origin,
+    id,
+    secret: undefined,
+    method: 'none',
+    redirectUri,
+  })
+  await authorize(visitor, agent, person)
+  await expectBudget(2, async () => {
+    expect((await visitor.get(agent.begin().url)).url).toContain('code=')
+  })
+})

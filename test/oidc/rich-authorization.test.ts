@@ -207,7 +207,7 @@ describe('a token is for one API and carries what concerns it', () => {
     )
     const by = await createApp(server, { apis: [identifier] })
     const itself = await createApp(server, { preset: 'service', apis: [identifier] })
-    await expect.poll(promised).toContain('opaque_access')
+    await expect.poll(promised, { timeout: 2000 }).toContain('opaque_access')
     const detail = { type: 'opaque_access', folder: 'x' }
     const { answer } = await authorize(createBrowser(server), by, person, asking(detail))
     expect(answer.body.access_token).not.toContain('.')

@@ -18,6 +18,7 @@ import { createHealth, type Health } from './http/health.ts'
 import { readJson } from './http/json-body.ts'
 import { createKnownDevices } from './http/known-device.ts'
 import { cleanupLimits, createLimits } from './http/limits.ts'
+import { mailAllowance } from './http/mail-allowance.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createSignInLimits } from './http/sign-in-limits.ts'
 import type { Handlers } from './jobs/worker.ts'
@@ -274,7 +275,7 @@ export function createApp(options: AppOptions): App {
         keyring,
         views,
         mailer,
-        allowMail: (recipient) => limits.allows('mail-recipient', recipient),
+        allowMail: mailAllowance(limits),
       }),
       'mail.question': createQuestionMailer({
         db,

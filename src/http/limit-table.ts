@@ -93,11 +93,20 @@ export const limitTable = {
     store: 'shared',
   },
   'resend-address': { per: ['address'], windows: [{ points: 60, seconds: hour }], store: 'shared' },
+  // A third of what an address may get: a stranger who knows it cannot use up its owner's share.
+  'mail-recipient-network': {
+    per: ['recipient', 'network'],
+    windows: [
+      { points: 4, seconds: hour },
+      { points: 12, seconds: day },
+    ],
+    store: 'shared',
+  },
   'mail-recipient': {
     per: ['recipient'],
     windows: [
-      { points: 5, seconds: hour },
-      { points: 15, seconds: day },
+      { points: 12, seconds: hour },
+      { points: 36, seconds: day },
     ],
     store: 'shared',
   },

@@ -4,7 +4,12 @@ import type { Db } from '../database/connection.ts'
 
 export type Tasks = {
   /** Sends the newest verification mail of a registration; the code is made there, so no payload holds one. */
-  'mail.verification': { registrationId: string; mailNumber: number }
+  'mail.verification': {
+    registrationId: string
+    mailNumber: number
+    /** The address of whoever asked for it; none for an operator. */
+    askedFrom?: string
+  }
   /** Tells one app of the sessions that have ended. */
   'logout.backchannel': { clientId: string }
   /** Tells a person that an app asks for their yes; `question` is the hash of its id, in hexadecimal digits. */

@@ -22,7 +22,11 @@ export const proofExpiry = sql<Date>`now() + make_interval(mins => ${proofMinute
 const attempts = 12
 
 /** From now on only the next mail's code and link count, whenever it is sent. */
-export async function queueMail(trx: Db, id: string): Promise<void> {
+export async function queueMail(
+  trx: Db,
+  id: string,
+  { address }: Pick<Origin, 'address'>,
+): Promise<void> {
   const waits = sql`array[${sql.join(waitsInSeconds)}]::int[]`
   const { mailNumber } = await trx
     .updateTable('registrations')
@@ -41,7 +45,7 @@ export async function queueMail(trx: Db, id: string): Promise<void> {
   await enqueue(
     trx,
     'mail.verification',
-    { registrationId: id, mailNumber },
+    { registrationId: id, mailNumber, ...(address === undefined ? {} : { askedFrom: address }) },
     { jobKey: `verification:${id}`, maxAttempts: attempts },
   )
 }
@@ -59,7 +63,7 @@ export async function resend(
 ): Promise<MailAnswer> {
   const sent = await transact(db, async (trx) => {
     if (!(await claim(trx, key))) return false
-    await queueMail(trx, key.id)
+    await queueMail(trx, key.id, origin)
     const detail = { registrationId: key.id }
     await record(trx, { type: 'registration.mail_asked', origin, detail })
     return true

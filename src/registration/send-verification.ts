@@ -25,8 +25,11 @@ type Deps = {
   keyring: Keyring
   views: Pick<Views, 'mail'>
   mailer: Pick<Mailer, 'send'>
-  /** Counts one mail to this canonical address; false when it has had too many (security AC-13, DS-10). */
-  allowMail(recipient: string): Promise<boolean>
+  /**
+   * Counts one mail to this canonical address, asked for from `askedFrom`; false when there were too many (security
+   * AC-13, DS-10).
+   */
+  allowMail(recipient: string, askedFrom?: string): Promise<boolean>
 }
 
 /** Where the link leads; a path of the issuer. */
@@ -40,7 +43,8 @@ export function createVerificationSender(deps: Deps): (payload: Payload) => Prom
     const waiting = await findWaiting(deps.db, payload).executeTakeFirst()
     if (!waiting) return
     // Counted once for each mail and not for each try, or a mail server that is down would use up the allowance.
-    const allowed = waiting.codeHash !== null || (await deps.allowMail(waiting.emailCanonical))
+    const allowed =
+      waiting.codeHash !== null || (await deps.allowMail(waiting.emailCanonical, payload.askedFrom))
     const mail = await transact(deps.db, (trx) => prepare(deps, trx, payload, allowed))
     if (mail) await send(deps, mail, payload)
   }
@@ -137,7 +141,8 @@ async function send({ db, mailer }: Deps, mail: Mail, payload: Payload): Promise
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'mail_refused') throw error
     // Asking again would be answered the same; the person can ask for another mail or mend the address.
-    const detail = { ...payload, reason: error.detail }
+    const { registrationId, mailNumber } = payload
+    const detail = { registrationId, mailNumber, reason: error.detail }
     await record(db, { type: 'mail.refused', detail })
   }
 }

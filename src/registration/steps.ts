@@ -76,7 +76,7 @@ async function work(
       return {}
     }
     case 'verification_sent':
-      await queueMail(trx, registration.id)
+      await queueMail(trx, registration.id, origin)
       return {}
     default:
       throw new Error(`nothing is done for ${registration.status}`)

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createKeyring } from '../../src/crypto.ts'
 import { type LimitName, type LimitRule, limitTable } from '../../src/http/limit-table.ts'
 import { cleanupLimits, createLimits } from '../../src/http/limits.ts'
+import { mailAllowance } from '../../src/http/mail-allowance.ts'
 import { createSignInLimits } from '../../src/http/sign-in-limits.ts'
 import { createDatabase } from '../support/database.ts'
 
@@ -175,6 +176,31 @@ describe('counting', () => {
         numbers.every((n, i) => i === 0 || n > (numbers[i - 1] ?? 0))
       expect([name, rising(seconds), rising(points)]).toEqual([name, true, true])
     }
+  })
+})
+
+describe('mails that somebody asked for', () => {
+  const hourOf = (name: LimitName) => allowance(name)
+
+  test('AC-13: a stranger who knows an address cannot keep its owner from getting mail', async () => {
+    const allows = mailAllowance(newProcess())
+    const count = async (askedFrom: string | undefined, tries: number) => {
+      let sent = 0
+      for (let i = 0; i < tries; i++) if (await allows('ada@example.org', askedFrom)) sent++
+      return sent
+    }
+    expect(await count('198.51.100.1', 20)).toBe(hourOf('mail-recipient-network'))
+    expect(await count('198.51.100.2', 5)).toBe(0)
+    expect(await count('203.0.113.9', 1)).toBe(1)
+  })
+
+  test('DS-10: many networks together do not flood an address either', async () => {
+    const allows = mailAllowance(newProcess())
+    const sent = await Promise.all(
+      Array.from({ length: 60 }, () => allows('bob@example.org', elsewhere())),
+    )
+    expect(sent.filter(Boolean)).toHaveLength(hourOf('mail-recipient'))
+    expect(await allows('bob@example.org')).toBe(false)
   })
 })
 

@@ -116,6 +116,20 @@ describe('the job', () => {
     expect(counted).toBe(1)
   })
 
+  test('says from where each mail was asked for, so that everybody has a share of their own (AC-13)', async () => {
+    const key = await mustBegin(deps)
+    await letTimePass(db, key.id, '2 minutes')
+    await resend(deps, key, { address: '203.0.113.7' })
+    const asked: (string | undefined)[] = []
+    await deliver(deps, {
+      allowMail: async (_recipient, askedFrom) => {
+        asked.push(askedFrom)
+        return true
+      },
+    })
+    expect(asked).toEqual(['203.0.113.7'])
+  })
+
   test('gives up when the server will never take the mail, and says so in the audit trail (RL-18)', async () => {
     const key = await mustBegin(deps)
     const send = async () => {

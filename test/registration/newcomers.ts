@@ -51,7 +51,10 @@ export type Sent = Mail & { code: string; token: string }
 /** Runs every waiting mail job, as often as there are, and returns what left. */
 export async function deliver(
   deps: RegistrationDeps,
-  options: { send?: (mail: Mail) => Promise<void>; allowMail?: () => Promise<boolean> } = {},
+  options: {
+    send?: (mail: Mail) => Promise<void>
+    allowMail?: (recipient: string, askedFrom?: string) => Promise<boolean>
+  } = {},
 ): Promise<Sent[]> {
   const { db, keyring } = deps
   const sent: Sent[] = []

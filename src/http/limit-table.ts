@@ -52,17 +52,27 @@ export const limitTable = {
     store: 'shared',
     refunds: true,
   },
-  // Half of what the account allows: one network alone cannot use that up.
-  'sign-in-account-network': {
-    per: ['account', 'network'],
+  // An account has two names, username and address, each counted as it was typed, whether or not anybody has it:
+  // what one uses up must not show at the other (EN-12). So each has half of the guesses, and a network half of those.
+  'sign-in-name-network': {
+    per: ['name', 'network'],
     windows: [
       { points: 10, seconds: 5 * minute },
+      { points: 25, seconds: year },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  'sign-in-name': {
+    per: ['name'],
+    windows: [
+      { points: 10, seconds: 5 * minute },
+      { points: 15, seconds: day },
       { points: 50, seconds: year },
     ],
     store: 'shared',
     refunds: true,
   },
-  'sign-in-account': { per: ['account'], windows: guesses, store: 'shared', refunds: true },
   'sign-in-device': {
     per: ['account', 'device'],
     windows: guesses,

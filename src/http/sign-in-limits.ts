@@ -1,14 +1,15 @@
 /**
- * How tries of a password are counted. Strangers share what an account allows, first each network for itself, then
- * all together; a browser that has signed in to the account before (known-device.ts) is counted by itself. So
- * strangers can stop one another and new devices, never the person's own (PW-15).
+ * How tries of a password are counted. Strangers share what a name allows, first each network for itself, then all
+ * together; a browser that has signed in to the account before (known-device.ts) is counted by itself. So strangers
+ * can stop one another and new devices, never the person's own (PW-15).
  */
+import type { Account } from '../accounts/accounts.ts'
 import { limitKeyAddress, networkOf } from './client-address.ts'
 import type { LimitName } from './limit-table.ts'
 import type { Limits } from './limits.ts'
 
 export type SignInAttempt = {
-  /** The password was right: what was counted here is given back, and the account's count begins anew. */
+  /** The password was right: what was counted here is given back, and the counts of the account's names begin anew. */
   succeed(): Promise<void>
   /** Nothing was checked, for instance because the hash queue was full: this try does not count. */
   withdraw(): Promise<void>
@@ -16,16 +17,18 @@ export type SignInAttempt = {
 
 export type SignInLimits = {
   /**
-   * Counts one try, before the password is hashed (PW-14). `identifier` is the account's id, or what was typed,
-   * canonical, where there is no account: both are counted alike. Throws 429 `too_many_requests`.
+   * Counts one try, before the password is hashed (PW-14). `name` is what was typed, canonical, whether or not anybody
+   * has it: were it the account's id, one of its two names being used up would show at the other (EN-12). Throws 429
+   * `too_many_requests`.
    */
   begin(options: {
-    identifier: string
+    name: string
+    account?: Pick<Account, 'id' | 'username' | 'emailCanonical'> | undefined
     address: string
     knownDevice?: string | undefined
   }): Promise<SignInAttempt>
   /** After a new password or by an operator: strangers may try again. */
-  forgive(identifier: string): Promise<void>
+  forgive(account: Pick<Account, 'username' | 'emailCanonical'>): Promise<void>
 }
 
 type Count = [name: LimitName, ...key: string[]]
@@ -50,42 +53,51 @@ export function createSignInLimits(limits: Limits): SignInLimits {
   }
 
   return {
-    async begin({ identifier, address, knownDevice }) {
+    async begin({ name, account, address, knownDevice }) {
       const counted = await count(
-        knownDevice === undefined
-          ? strangerSteps(identifier, address)
-          : [[['sign-in-device', identifier, knownDevice]]],
+        account && knownDevice !== undefined
+          ? [[['sign-in-device', account.id, knownDevice]]]
+          : strangerSteps(name, address),
       )
       return {
         async succeed() {
-          // Success proves the person, so the account's count begins anew, whoever had used it up.
-          const proven: Count[] = [...counted.filter(isPersons), ['sign-in-account', identifier]]
+          // Success proves the person, so the counts of both names begin anew, whoever had used them up.
+          const network = networkOf(address)
           await Promise.all([
-            ...proven.map((item) => limits.reset(...item)),
-            refundAll(counted.filter((item) => !isPersons(item) && item[0] !== 'sign-in-account')),
+            limits.reset(
+              ...counted.filter(isDevice),
+              ...namesOf(account).flatMap((own): Count[] => [
+                ['sign-in-name', own],
+                ['sign-in-name-network', own, network],
+              ]),
+            ),
+            refundAll(counted.filter((item) => !isDevice(item) && !isOfName(item))),
           ])
         },
         withdraw: () => refundAll(counted),
       }
     },
-    forgive: (identifier) => limits.reset('sign-in-account', identifier),
+    forgive: (account) =>
+      limits.reset(...namesOf(account).map((name): Count => ['sign-in-name', name])),
   }
 }
 
-/** From the nearest to the widest; the account's own count comes last, so that no network uses it up. */
-function strangerSteps(identifier: string, address: string): Count[][] {
+/** From the nearest to the widest; the name's own count comes last, so that no network uses it up. */
+function strangerSteps(name: string, address: string): Count[][] {
   const network = networkOf(address)
   return [
     [['sign-in-address', limitKeyAddress(address)]],
-    [
-      ['sign-in-all'],
-      ['sign-in-network', network],
-      ['sign-in-account-network', identifier, network],
-    ],
-    [['sign-in-account', identifier]],
+    [['sign-in-all'], ['sign-in-network', network], ['sign-in-name-network', name, network]],
+    [['sign-in-name', name]],
   ]
 }
 
-function isPersons([name]: Count): boolean {
-  return name === 'sign-in-account-network' || name === 'sign-in-device'
+/** What may be typed for an account, as it is counted. */
+function namesOf(account?: Pick<Account, 'username' | 'emailCanonical'>): string[] {
+  if (!account) return []
+  const { username, emailCanonical } = account
+  return emailCanonical === null ? [username] : [username, emailCanonical]
 }
+
+const isDevice = ([name]: Count) => name === 'sign-in-device'
+const isOfName = ([name]: Count) => name === 'sign-in-name' || name === 'sign-in-name-network'

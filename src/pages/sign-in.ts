@@ -55,7 +55,8 @@ export function signInPages(deps: PagesDeps) {
   ): Promise<boolean> {
     const { account, password } = given
     const attempt = await deps.signInLimits.begin({
-      identifier: account?.id ?? canonicalIdentifier(given.identifier),
+      name: canonicalIdentifier(given.identifier),
+      account,
       address: ctx.state.address,
       knownDevice: deps.knownDevices.find(ctx, account),
     })

@@ -16,7 +16,11 @@ const newProcess = (factor = 1) => createLimits({ pool, keyring, factor })
 const allowance = (name: LimitName) => limitTable[name].windows[0].points
 
 let people = 0
-const somebody = () => `account-${people++}`
+/** What is typed, and whose it is. */
+const somebody = () => {
+  const name = `account-${people++}`
+  return { name, account: { id: name, username: name, emailCanonical: `${name}@example.org` } }
+}
 let networks = 0
 /** An address in a network of its own. */
 const elsewhere = () => `100.${64 + (networks >> 8)}.${networks++ & 255}.7`
@@ -115,7 +119,7 @@ describe('counting', () => {
     const limits = newProcess(0.0001)
     await limits.consume('sign-in-device', 'a', 'bc')
     await limits.consume('sign-in-device', 'ab', 'c')
-    await limits.consume('sign-in-account', 'a')
+    await limits.consume('sign-in-name', 'a')
     await expect(limits.consume('sign-in-device', 'a', 'bc')).rejects.toMatchObject({ status: 429 })
     await expect(limits.consume('sign-in-device', 'a')).rejects.toThrow('another key')
   })
@@ -206,75 +210,91 @@ describe('mails that somebody asked for', () => {
 
 describe('tries of a password', () => {
   const signIns = createSignInLimits(newProcess())
-  const [burst, daily, last] = limitTable['sign-in-account'].windows
+  const [burst, daily, last] = limitTable['sign-in-name'].windows
 
   test('PW-14: of 200 wrong passwords at once no more are evaluated than the limit', async () => {
-    const identifier = somebody()
+    const who = somebody()
     const other = createSignInLimits(newProcess())
     const tries = Array.from({ length: 200 }, (_, i) =>
-      (i % 2 ? signIns : other).begin({ identifier, address: elsewhere() }),
+      (i % 2 ? signIns : other).begin({ ...who, address: elsewhere() }),
     )
     expect(await outcomes(tries)).toBe(burst.points)
   })
 
   test('PW-14: the same from one address', async () => {
-    const identifier = somebody()
+    const who = somebody()
     const address = elsewhere()
-    const tries = Array.from({ length: 200 }, () => signIns.begin({ identifier, address }))
+    const tries = Array.from({ length: 200 }, () => signIns.begin({ ...who, address }))
     expect(await outcomes(tries)).toBeLessThanOrEqual(
-      limitTable['sign-in-account-network'].windows[0].points,
+      limitTable['sign-in-name-network'].windows[0].points,
     )
   })
 
   test('PW-13: failures from ever new networks are stopped at 100 until a success, with growing waits', async () => {
-    const identifier = somebody()
+    const who = somebody()
+    const names = [who.account.username, who.account.emailCanonical]
     let evaluated = 0
-    const waits: number[] = []
-    for (let i = 0; i < 400; i++) {
-      const refusal = await signIns.begin({ identifier, address: elsewhere() }).then(
-        () => undefined,
-        (error: { retryAfterSeconds: number }) => error.retryAfterSeconds,
-      )
-      if (refusal === undefined) {
-        evaluated++
-        continue
+    for (const name of names) {
+      const waits: number[] = []
+      for (let i = 0; i < 200; i++) {
+        const refusal = await signIns.begin({ ...who, name, address: elsewhere() }).then(
+          () => undefined,
+          (error: { retryAfterSeconds: number }) => error.retryAfterSeconds,
+        )
+        if (refusal === undefined) {
+          evaluated++
+          continue
+        }
+        waits.push(refusal)
+        if (refusal > 60 * 86_400) break
+        later(refusal * 1000)
       }
-      waits.push(refusal)
-      if (refusal > 60 * 86_400) break
-      later(refusal * 1000)
+      expect(waits[0]).toBeLessThanOrEqual(burst.seconds)
+      expect(waits).toContainEqual(
+        expect.toSatisfy((wait: number) => wait > 3600 && wait <= daily.seconds),
+      )
+      expect(waits.at(-1)).toBeGreaterThan(60 * 86_400)
     }
-    expect(evaluated).toBe(last.points)
-    expect(Math.max(...waits.slice(0, 2))).toBeLessThanOrEqual(burst.seconds)
-    expect(waits).toContainEqual(
-      expect.toSatisfy((wait: number) => wait > 3600 && wait <= daily.seconds),
-    )
-    expect(waits.at(-1)).toBeGreaterThan(60 * 86_400)
+    expect(evaluated).toBe(2 * last.points)
+    expect(evaluated).toBeLessThanOrEqual(100)
 
-    // On her own device alice still signs in, and that opens the door to new devices as well.
-    const attempt = await signIns.begin({ identifier, address: elsewhere(), knownDevice: 'laptop' })
+    // On her own device alice still signs in, and that opens the door to new devices as well, by either name.
+    const attempt = await signIns.begin({ ...who, address: elsewhere(), knownDevice: 'laptop' })
     await attempt.succeed()
-    await signIns.begin({ identifier, address: elsewhere() })
+    for (const name of names) await signIns.begin({ ...who, name, address: elsewhere() })
+  })
+
+  test('EN-12: what one name has used up does not show at the other', async () => {
+    const { account } = somebody()
+    const address = elsewhere()
+    const guess = (name: string, who?: typeof account) =>
+      signIns.begin({ name, account: who, address })
+    await outcomes(Array.from({ length: 30 }, () => guess(account.username, account)))
+    await expect(guess(account.username, account)).rejects.toMatchObject({ status: 429 })
+    // The owner's address and one that nobody has here: both are looked at.
+    await guess(account.emailCanonical, account)
+    await guess('nobody@example.org')
   })
 
   test('PW-15: strangers do not lock out a device that the account knows', async () => {
-    const identifier = somebody()
+    const who = somebody()
     const school = elsewhere()
-    await outcomes(Array.from({ length: 60 }, () => signIns.begin({ identifier, address: school })))
+    await outcomes(Array.from({ length: 60 }, () => signIns.begin({ ...who, address: school })))
     await outcomes(
-      Array.from({ length: 60 }, () => signIns.begin({ identifier, address: elsewhere() })),
+      Array.from({ length: 60 }, () => signIns.begin({ ...who, address: elsewhere() })),
     )
-    await expect(signIns.begin({ identifier, address: elsewhere() })).rejects.toMatchObject({
+    await expect(signIns.begin({ ...who, address: elsewhere() })).rejects.toMatchObject({
       status: 429,
     })
-    await signIns.begin({ identifier, address: school, knownDevice: 'laptop' })
+    await signIns.begin({ ...who, address: school, knownDevice: 'laptop' })
   })
 
   test('PW-15: a known device has an allowance of its own, and no more', async () => {
-    const identifier = somebody()
+    const who = somebody()
     const tries = (knownDevice: string) =>
       outcomes(
         Array.from({ length: 50 }, () =>
-          signIns.begin({ identifier, address: elsewhere(), knownDevice }),
+          signIns.begin({ ...who, address: elsewhere(), knownDevice }),
         ),
       )
     expect(await tries('laptop')).toBe(burst.points)
@@ -282,21 +302,19 @@ describe('tries of a password', () => {
   })
 
   test('PW-15: one network alone does not use up what the account allows', async () => {
-    const identifier = somebody()
+    const who = somebody()
     const address = elsewhere()
     for (let day = 0; day < 40; day++) {
-      await outcomes(Array.from({ length: 12 }, () => signIns.begin({ identifier, address })))
+      await outcomes(Array.from({ length: 12 }, () => signIns.begin({ ...who, address })))
       later(dayMs)
     }
-    await signIns.begin({ identifier, address: elsewhere() })
+    await signIns.begin({ ...who, address: elsewhere() })
   })
 
   test('PW-16: one address is stopped, whatever accounts it tries; IPv6 by its /64', async () => {
     const spray = (address: (i: number) => string) =>
       outcomes(
-        Array.from({ length: 80 }, (_, i) =>
-          signIns.begin({ identifier: somebody(), address: address(i) }),
-        ),
+        Array.from({ length: 80 }, (_, i) => signIns.begin({ ...somebody(), address: address(i) })),
       )
     const v4 = elsewhere()
     expect(await spray(() => v4)).toBe(allowance('sign-in-address'))
@@ -308,13 +326,13 @@ describe('tries of a password', () => {
   test('PW-16: a network is stopped when its addresses take turns, and everybody together', async () => {
     let host = 0
     const tries = Array.from({ length: 300 }, () =>
-      signIns.begin({ identifier: somebody(), address: `198.18.5.${host++ % 250}` }),
+      signIns.begin({ ...somebody(), address: `198.18.5.${host++ % 250}` }),
     )
     expect(await outcomes(tries)).toBe(allowance('sign-in-network'))
 
     const small = createSignInLimits(newProcess(0.01))
     const all = Array.from({ length: 60 }, () =>
-      small.begin({ identifier: somebody(), address: elsewhere() }),
+      small.begin({ ...somebody(), address: elsewhere() }),
     )
     expect(await outcomes(all)).toBe(Math.ceil(allowance('sign-in-all') * 0.01))
   })
@@ -324,50 +342,50 @@ describe('tries of a password', () => {
     const small = createSignInLimits(limits)
     const victim = somebody()
     await outcomes(
-      Array.from({ length: 400 }, () => small.begin({ identifier: victim, address: '198.19.1.1' })),
+      Array.from({ length: 400 }, () => small.begin({ ...victim, address: '198.19.1.1' })),
     )
     // 400 tries were refused at one address; its network, other accounts and everybody else go on.
-    await small.begin({ identifier: somebody(), address: '198.19.1.2' })
-    await small.begin({ identifier: somebody(), address: elsewhere() })
+    await small.begin({ ...somebody(), address: '198.19.1.2' })
+    await small.begin({ ...somebody(), address: elsewhere() })
   })
 
   test('a school full of right passwords is never stopped', async () => {
     const address = elsewhere()
     for (let i = 0; i < 120; i++) {
-      const attempt = await signIns.begin({ identifier: somebody(), address })
+      const attempt = await signIns.begin({ ...somebody(), address })
       await attempt.succeed()
     }
   })
 
   test('success forgets the failures before it', async () => {
-    const identifier = somebody()
+    const who = somebody()
     const address = elsewhere()
     for (let round = 0; round < 5; round++) {
-      for (let i = 0; i < burst.points - 1; i++) await signIns.begin({ identifier, address })
-      const attempt = await signIns.begin({ identifier, address })
+      for (let i = 0; i < burst.points - 1; i++) await signIns.begin({ ...who, address })
+      const attempt = await signIns.begin({ ...who, address })
       await attempt.succeed()
       later(20 * minuteMs)
     }
   })
 
   test('a try that was not evaluated does not count', async () => {
-    const identifier = somebody()
+    const who = somebody()
     const address = elsewhere()
     for (let i = 0; i < 100; i++) {
-      const attempt = await signIns.begin({ identifier, address })
+      const attempt = await signIns.begin({ ...who, address })
       await attempt.withdraw()
     }
   })
 
   test('a new password opens what strangers had used up', async () => {
-    const identifier = somebody()
+    const who = somebody()
     await outcomes(
-      Array.from({ length: 40 }, () => signIns.begin({ identifier, address: elsewhere() })),
+      Array.from({ length: 40 }, () => signIns.begin({ ...who, address: elsewhere() })),
     )
-    await expect(signIns.begin({ identifier, address: elsewhere() })).rejects.toMatchObject({
+    await expect(signIns.begin({ ...who, address: elsewhere() })).rejects.toMatchObject({
       status: 429,
     })
-    await signIns.forgive(identifier)
-    await signIns.begin({ identifier, address: elsewhere() })
+    await signIns.forgive(who.account)
+    await signIns.begin({ ...who, address: elsewhere() })
   })
 })

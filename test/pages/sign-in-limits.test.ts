@@ -74,3 +74,14 @@ test('PW-15: a browser that the account knows still gets in', async () => {
   const back = await known.press(again, 'continue', { identifier: person.username, password })
   expect(app.answerOf(request, back).code).toBeTruthy()
 })
+
+test('EN-12: a username that is used up tells nothing of the address behind it', async () => {
+  const person = await createPerson(server)
+  const visitor = somewhere()
+  const page = await visitor.get(app.begin().url)
+  const guess = async (identifier: string) =>
+    (await visitor.press(page, 'continue', { identifier, password: 'not this one' })).status
+  for (let n = 0; n < allowance; n++) await guess(person.username)
+  expect(await guess(person.username)).toBe(429)
+  expect([await guess(person.email), await guess('nobody@example.org')]).toEqual([422, 422])
+})

@@ -5,6 +5,7 @@ import { type Client, findClient } from '../clients/clients.ts'
 import type { RefusalDetail } from '../oidc/refusals.ts'
 import { type Context, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
+import { documentFixes } from './explain-document.ts'
 import { withExamples } from './help.ts'
 import { printable, shellWord } from './text.ts'
 
@@ -61,11 +62,12 @@ function explain(context: Context, typed: string, flags: { json?: boolean }): Pr
       })
     }
     // Much of it is what a stranger sent.
-    for (const line of sentences(refusal, client)) out.raw(printable(line))
+    const described = await documentFixes(db, row.clientId)
+    for (const line of sentences(refusal, client, described)) out.raw(printable(line))
   })
 }
 
-function sentences(refusal: Refusal, client: Client | undefined): string[] {
+function sentences(refusal: Refusal, client: Client | undefined, described?: string[]): string[] {
   const { at, endpoint, error, detail, clientId } = refusal
   const who = client ? `${client.name} (${client.id})` : (clientId ?? 'no client was named')
   return [
@@ -82,7 +84,7 @@ function sentences(refusal: Refusal, client: Client | undefined): string[] {
     ...compare('redirect URI', detail.redirectUri),
     ...compare('post-logout redirect URI', detail.postLogoutRedirectUri),
     '',
-    ...fixes(refusal, client),
+    ...(described ?? fixes(refusal, client)),
   ]
 }
 

@@ -1,5 +1,6 @@
 /** `idp sessions list revoke`: who is signed in where, and the end of it. */
 import type { Command } from 'commander'
+import { parseDocumentUrl } from '../clients/document-client.ts'
 import type { Db } from '../database/connection.ts'
 import { revokeSessions, type WhichSessions } from '../sessions/end-sessions.ts'
 import { listSessions, type Session } from '../sessions/sessions.ts'
@@ -110,7 +111,7 @@ type Target = { which: WhichSessions; words: string }
 /** Throws "not found" for a person or an app that is not there. */
 async function readTarget(db: Db, flags: Flags, uid?: string): Promise<Target> {
   const account = flags.account === undefined ? undefined : await resolveUser(db, flags.account)
-  const client = flags.client === undefined ? undefined : await resolveClient(db, flags.client)
+  const client = flags.client === undefined ? undefined : await whichClient(db, flags.client)
   const who = account?.username ?? (uid === undefined ? 'everybody' : 'that browser')
   return {
     which: {
@@ -120,6 +121,12 @@ async function readTarget(db: Db, flags: Flags, uid?: string): Promise<Target> {
     },
     words: `${who} ${client ? `at ${client.name}` : 'everywhere'}`,
   }
+}
+
+/** An app that only its own document describes has no row, and is its id. */
+async function whichClient(db: Db, nameOrId: string): Promise<{ id: string; name: string }> {
+  const url = parseDocumentUrl(nameOrId)
+  return url ? { id: nameOrId, name: nameOrId } : resolveClient(db, nameOrId)
 }
 
 function sessionJson(session: Session): Record<string, unknown> {

@@ -82,7 +82,7 @@ test.each([
   [['--expires', 'soon'], 2, '--expires'],
   [['--expires', '9999d'], 5, '--expires'],
   [['--scope', 'openid account'], 5, 'account'],
-  [['--scope', 'openid phone'], 5, 'phone'],
+  [['--scope', 'openid Admin.Write'], 5, 'Admin.Write'],
   [['--grant-type', 'password'], 5, 'password'],
   [['--redirect-host', '*.example.org'], 5, '*.example.org'],
   [['--redirect-host', 'https://a.example.org'], 5, '--redirect-host'],

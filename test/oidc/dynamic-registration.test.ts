@@ -7,6 +7,7 @@ import {
   listRegistrationTokens,
   revokeRegistrationToken,
 } from '../../src/clients/registration-tokens.ts'
+import { listenAt } from '../outgoing/listener.ts'
 import { createKey } from '../support/client-keys.ts'
 import { authorize, createBrowser, createPerson, obtainCode } from '../support/person.ts'
 import { makeToken, type Registered, register } from '../support/registration.ts'
@@ -431,6 +432,42 @@ test('the same software registers again and again under one name, an admin’s t
   })
 })
 
+test('people are told that nobody has checked it, until an admin calls it our own', async () => {
+  const { body } = await register(server, token, good)
+  const visitor = createBrowser(server)
+  const { username, password } = await createPerson(server)
+  const app = await played(body)
+  const page = await visitor.press(await visitor.get(app.begin().url), 'continue', {
+    identifier: username,
+    password,
+  })
+  expect(page.body).toContain('This app registered itself. Nobody here has checked it.')
+})
+
+test('SS: neither keys nor a sector inside are called, whoever names them', async () => {
+  const inside = await listenAt('127.0.0.1')
+  const at = `https://127.0.0.1:${inside.port}`
+  const sector = { subject_type: 'pairwise', sector_identifier_uri: `${at}/sector` }
+  expect((await register(server, token, { ...good, ...sector })).status).toBe(400)
+  const key = await createKey()
+  const { status, body } = await register(server, token, {
+    ...good,
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks_uri: `${at}/keys`,
+  })
+  expect(status).toBe(201)
+  const app = playApp({
+    origin,
+    id: body.client_id,
+    secret: undefined,
+    method: 'private_key_jwt',
+    redirectUri,
+    key,
+  })
+  expect((await app.introspect('none')).status).toBe(401)
+  expect(inside.connections()).toBe(0)
+})
+
 test('it is written down who came with which token, from where', async () => {
   const { body } = await register(server, token, good)
   const event = await db
@@ -460,6 +497,11 @@ test('off until there is a token: discovery says so, and so it is in every proce
   const once = await makeToken(one, { uses: 1 })
   await expect.poll(promised, { timeout: 2000 }).toEqual([true, true])
   expect((await discovery(one.origin)).registration_endpoint).toBe(`${one.origin}/oauth2/register`)
-  expect((await register(other, once, good)).status).toBe(201)
+  // One use, two processes.
+  const replies = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => register(n % 2 ? one : other, once, good)),
+  )
+  expect(replies.filter(({ status }) => status === 201)).toHaveLength(1)
+  expect(replies.filter(({ status }) => status === 401)).toHaveLength(19)
   await expect.poll(promised, { timeout: 2000 }).toEqual([false, false])
 })

@@ -6,6 +6,7 @@ import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import { addMetadataHost, removeMetadataHost } from '../../src/clients/metadata-hosts.ts'
 import { documentSeconds } from '../../src/oidc/metadata-documents.ts'
+import { createIdp } from '../cli/support.ts'
 import { listenAt } from '../outgoing/listener.ts'
 import { createKey } from '../support/client-keys.ts'
 import { createDocumentHost, redirectPath } from '../support/document-host.ts'
@@ -347,6 +348,26 @@ test('a host that is removed is nobody’s within two seconds, in every process,
   await allow()
   expect((await start(id)).status).toBe(303)
   expect((await app.refresh(answer.body.refresh_token)).status).toBe(400)
+})
+
+test('a refused request is explained, and who is signed in there can be ended by the id', async () => {
+  const idp = createIdp(database.url, { ISSUER: origin })
+  const referenceIn = (text: string) => /[2-9A-HJ-NP-Z]{4}-[2-9A-HJ-NP-Z]{4}/.exec(text)?.[0] ?? ''
+  const id = agents.publish('/explained.json')
+  const wrong = await start(id, origin, { redirect_uri: `https://${agents.host}${redirectPath}/` })
+  const told = await idp(['explain', referenceIn(await wrong.text())])
+  expect(told.stdout).toContain('a slash at the end')
+  expect(told.stdout).toContain('whoever runs it has to mend that')
+  const unknown = await idp(['explain', referenceIn(await refusalOf(strangers.publish('/x.json')))])
+  expect(unknown.stdout).toContain(`idp metadata-hosts add ${strangers.host}`)
+  const app = played(id)
+  const { answer } = await authorize(createBrowser(server), app, person)
+  const ended = await idp(['sessions', 'revoke', '--client', id])
+  expect([ended.code, ended.stderr]).toEqual([
+    0,
+    expect.stringContaining('grants with their tokens: 1'),
+  ])
+  expect((await app.userinfo(answer.body.access_token)).status).toBe(401)
 })
 
 test('discovery says so exactly while there is a host', async () => {

@@ -26,6 +26,7 @@ export type ProtocolFlags = {
   requestObjects?: 'required' | 'optional'
   requestObjectAlg?: string
   responseMode?: string[] | false
+  authorizationType?: string[] | false
   authorizationAlg?: string
   idTokenAlg?: string
   userinfoAlg?: string
@@ -85,6 +86,11 @@ export function addProtocolOptions(command: Command): Command {
         'any',
         ...theirAlgorithms,
       ]),
+    )
+    .option(
+      '--authorization-type <name>',
+      'what of its APIs it may ask for in detail; everything when not given; may be repeated',
+      collect,
     )
     .option(
       '--response-mode <mode>',
@@ -184,6 +190,7 @@ export async function readProtocolFlags(
     requireRequestObject: isOn(flags.requestObjects, 'required'),
     requestObjectAlg: unless(flags.requestObjectAlg, 'any'),
     responseModes: flags.responseMode === false ? null : flags.responseMode,
+    authorizationTypes: flags.authorizationType === false ? null : flags.authorizationType,
     authorizationAlg: flags.authorizationAlg,
     idTokenAlg: flags.idTokenAlg,
     userinfoAlg: unless(flags.userinfoAlg, 'none'),

@@ -83,13 +83,14 @@ function describeCertificate({ metadata, certificateAuthorities }: Client): stri
 }
 
 function describeRequests(metadata: Client['metadata']): string[] {
-  const { request_object_signing_alg: alg } = metadata
+  const { request_object_signing_alg: alg, authorization_details_types: types } = metadata
   const required = metadata.require_signed_request_object
   return [
     ...(metadata.require_pushed_authorization_requests ? ['pushed (PAR), no others'] : []),
     ...(required || alg
       ? [`signed (JAR)${alg ? ` by ${alg}` : ''}${required ? ', no others' : ''}`]
       : []),
+    ...(types ? [`in detail for ${types.join(', ') || 'nothing'}`] : []),
   ]
 }
 

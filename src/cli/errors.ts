@@ -48,6 +48,7 @@ const flags: Record<string, string> = {
   require_signed_request_object: '--request-objects',
   request_object_signing_alg: '--request-object-alg',
   response_modes: '--response-mode',
+  authorization_details_types: '--authorization-type',
   authorization_signed_response_alg: '--authorization-alg',
   id_token_signed_response_alg: '--id-token-alg',
   userinfo_signed_response_alg: '--userinfo-alg',

@@ -183,3 +183,22 @@ export async function listAuthorizationTypes(
     api: { identifier, name: apiName },
   }))
 }
+
+/** Those of `names` that no API of the client has. */
+export async function unknownTypes(
+  db: Db,
+  names: readonly string[] | null | undefined,
+  apis: readonly { identifier: string }[],
+): Promise<Problem[]> {
+  if (!names || names.length === 0) return []
+  const own = new Set(apis.map(({ identifier }) => identifier))
+  const known = (await listAuthorizationTypes(db)).filter(({ api }) => own.has(api.identifier))
+  return names
+    .filter((name) => !known.some((type) => type.name === name))
+    .map((name) => ({
+      field: 'authorization_details_types',
+      code: 'type_unknown',
+      message: `names ${shorten(name)}, which none of its APIs has`,
+      fix: 'See `idp apis get IDENTIFIER`, and give it the API with --api.',
+    }))
+}

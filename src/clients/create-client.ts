@@ -6,6 +6,7 @@ import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
 import { resolveAccess, storeApis } from './access.ts'
+import { unknownTypes } from './authorization-types.ts'
 import { type Client, findClient, getClient } from './clients.ts'
 import { runEngineCheck } from './engine-check.ts'
 import {
@@ -79,6 +80,7 @@ export async function createClient(
     ...access.problems,
     ...checkMetadata(metadata, { pkceRequired, ...policy }),
     ...checkChallenge(metadata, policy, input.firstParty ?? false),
+    ...(await unknownTypes(db, input.authorizationTypes, access.apis)),
   ]
   if (problems.length === 0) problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
   if (problems.length > 0) return { ok: false, reason: 'invalid', problems }

@@ -48,6 +48,8 @@ export type ClientMetadata = {
   require_signed_request_object?: boolean
   request_object_signing_alg?: string
   response_modes?: string[]
+  /** Which types of its APIs it may ask for in detail (RFC 9396 §10); every one when absent. */
+  authorization_details_types?: string[]
   authorization_signed_response_alg?: string
   id_token_signed_response_alg?: string
   userinfo_signed_response_alg?: string

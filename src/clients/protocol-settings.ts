@@ -15,6 +15,7 @@ const members = {
   requireRequestObject: 'require_signed_request_object',
   requestObjectAlg: 'request_object_signing_alg',
   responseModes: 'response_modes',
+  authorizationTypes: 'authorization_details_types',
   authorizationAlg: 'authorization_signed_response_alg',
   idTokenAlg: 'id_token_signed_response_alg',
   userinfoAlg: 'userinfo_signed_response_alg',

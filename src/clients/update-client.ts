@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { type Access, resolveAccess } from './access.ts'
+import { unknownTypes } from './authorization-types.ts'
 import { type Client, findClient, getClient } from './clients.ts'
 import {
   type By,
@@ -75,6 +76,7 @@ export function updateClient(
       ...unresolved,
       ...checkMetadata(metadata, { pkceRequired, ...policy }),
       ...checkChallenge(metadata, policy, firstParty),
+      ...(await unknownTypes(trx, change.authorizationTypes, access.apis)),
     ]
     if (problems.length === 0)
       problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))

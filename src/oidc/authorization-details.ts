@@ -121,8 +121,11 @@ function forToken(
       throw new errors.InvalidAuthorizationDetails('authorization_details exceed what was granted')
     }
   }
+  // What was taken from the app meanwhile is not in its next token.
+  const allowed = (ctx.oidc.client?.authorizationDetailsTypes ?? []) as string[]
   return (asked.length > 0 ? asked : granted).filter(
-    ({ type }) => api !== undefined && types.get(type)?.api.identifier === api,
+    ({ type }) =>
+      api !== undefined && types.get(type)?.api.identifier === api && allowed.includes(type),
   )
 }
 

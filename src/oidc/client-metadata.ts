@@ -56,7 +56,11 @@ export function clientMetadata(client: StoredClient, types?: DetailTypes): Paylo
   }
 }
 
-function typesOf({ apis }: StoredClient, types: DetailTypes = new Map()): string[] {
+/** Never all of them again because those that it was limited to are gone. */
+function typesOf({ apis, metadata }: StoredClient, types: DetailTypes = new Map()): string[] {
   const own = new Set(apis.map(({ identifier }) => identifier))
-  return [...types.values()].filter(({ api }) => own.has(api.identifier)).map(({ name }) => name)
+  const { authorization_details_types: limit } = metadata
+  return [...types.values()]
+    .filter(({ name, api }) => own.has(api.identifier) && (limit?.includes(name) ?? true))
+    .map(({ name }) => name)
 }

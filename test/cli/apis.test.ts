@@ -181,3 +181,18 @@ test('a lifetime beyond what signing keys live for, or an unknown word, is refus
   expect(await idp([...update, '--token-alg', 'HS256'])).toMatchObject({ code: 2 })
   expect(await idp([...update, '--token-format', 'paseto'])).toMatchObject({ code: 2 })
 })
+
+test('an app may be limited to some types of its APIs, and to no others', async () => {
+  const set = ['--authorization-type', 'folder_access', '--schema', '-']
+  await done(['apis', 'update', files, ...set], { stdin: JSON.stringify(schema) })
+  const id = await robot('Limited', '--api', files, '--authorization-type', 'folder_access')
+  const { client } = await json(['clients', 'get', id])
+  expect(client.authorization_details_types).toEqual(['folder_access'])
+  const refused = await idp(['clients', 'update', id, '--authorization-type', 'payment'])
+  expect(refused).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('--authorization-type'),
+  })
+  const lifted = await json(['clients', 'update', id, '--no-authorization-type'])
+  expect(lifted.client).not.toHaveProperty('authorization_details_types')
+})

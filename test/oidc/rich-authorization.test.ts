@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import type { JsonSchema } from '../../src/clients/authorization-types.ts'
 import { deleteApi, updateApi } from '../../src/clients/change-api.ts'
+import { updateClient } from '../../src/clients/update-client.ts'
+import { createClientCheck } from '../../src/oidc/validate-client.ts'
 import { auditOf } from '../support/audit.ts'
 import { createKey, signRequest } from '../support/client-keys.ts'
 import { authorize, createBrowser, createPerson, isConsent, obtainCode } from '../support/person.ts'
@@ -349,6 +351,32 @@ test('a service gets what it asks for at its own APIs, and nothing elsewhere', a
   expect(decodeJwt(body.access_token ?? '')).toMatchObject({ aud: bank, sub: service.id })
   const other = await ask({ type: 'folder_access', folder: 'x' })
   expect(other.body.error).toBe('invalid_authorization_details')
+})
+
+test('a client that is limited to some types may not ask for others, nor keep them', async () => {
+  const by = { actor, engineCheck: createClientCheck(origin) }
+  const limited = await createApp(server, { apis: [bank, files] })
+  const { answer } = await authorize(createBrowser(server), limited, person, asking(order))
+  const change = { authorizationTypes: ['folder_access'] }
+  expect(await updateClient(db, limited.id, change, by)).toMatchObject({
+    ok: true,
+    client: { metadata: { authorization_details_types: ['folder_access'] } },
+  })
+  const error = async (...details: unknown[]) => (await refusal(asking(...details), limited)).error
+  await expect.poll(() => error(order), { timeout: 2000 }).toBe('invalid_authorization_details')
+  const refreshed = await limited.refresh(answer.body.refresh_token)
+  expect(refreshed.body).not.toHaveProperty('authorization_details')
+  const page = await visitor.get(limited.begin(asking({ type: 'folder_access' })).url)
+  expect(page.url).toContain('/sign-in/')
+
+  const wrong = await updateClient(db, limited.id, { authorizationTypes: ['made-up'] }, by)
+  expect(wrong).toMatchObject({ ok: false, problems: [{ field: 'authorization_details_types' }] })
+  const foreign = await updateClient(db, app.id, { authorizationTypes: ['folder_access'] }, by)
+  expect(foreign).toMatchObject({ ok: false, problems: [{ code: 'type_unknown' }] })
+  expect(await updateClient(db, limited.id, { authorizationTypes: null }, by)).toMatchObject({
+    ok: true,
+    changed: ['authorization_details_types'],
+  })
 })
 
 test('no row keeps a value of what was agreed to once its tokens are gone', async () => {

@@ -136,12 +136,18 @@ function changedMetadata(before: Client, change: ClientChange, scopes: string[])
 /** What is set stays with the grant, and goes with it. */
 function deliveryOf(before: Client, change: ClientChange, grantTypes: string[]): ClientChange {
   if (!grantTypes.includes(backchannelGrant)) {
-    const gone = { backchannelDelivery: null, backchannelNotificationEndpoint: null }
-    return change.grantTypes ? { ...gone, ...change } : change
+    if (!change.grantTypes) return change
+    return {
+      ...change,
+      backchannelDelivery: change.backchannelDelivery ?? null,
+      backchannelNotificationEndpoint: change.backchannelNotificationEndpoint ?? null,
+      backchannelRequestAlg: change.backchannelRequestAlg ?? null,
+    }
   }
   const { backchannel_token_delivery_mode: mode } = before.metadata
   if (change.backchannelDelivery === 'poll' && mode === 'ping') {
-    return { backchannelNotificationEndpoint: null, ...change }
+    const endpoint = change.backchannelNotificationEndpoint ?? null
+    return { ...change, backchannelNotificationEndpoint: endpoint }
   }
   const asked = change.backchannelDelivery !== undefined || !change.backchannelNotificationEndpoint
   return mode !== undefined && asked ? change : withDelivery(change, grantTypes)

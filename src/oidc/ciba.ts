@@ -7,6 +7,7 @@ import { type Account, type Configuration, errors, type KoaContextWithOIDC } fro
 import { sha256 } from '../crypto.ts'
 import { pollInterval } from './device-flow.ts'
 import type { PersonFinder, Questions } from './questions.ts'
+import { assertReachable } from './step-up.ts'
 
 /** CIBA Core §7.1: short, and of characters that a person can compare. */
 const bindingMessage = /^[\p{L}\p{M}\p{N}\p{P}\p{Sc}\p{Sm} ]{1,60}$/u
@@ -16,6 +17,7 @@ export function ciba(findPerson: PersonFinder, questions: Questions) {
     enabled: true,
     deliveryModes: ['poll', 'ping'],
     validateRequestContext: async (ctx: KoaContextWithOIDC) => {
+      assertReachable(ctx)
       await questions.limitClient(String(ctx.oidc.client?.clientId))
     },
     validateBindingMessage: async (_ctx: KoaContextWithOIDC, message?: string) => {

@@ -8,6 +8,7 @@ import type { Level } from '../clients/levels.ts'
 import {
   type Asked,
   type Factor,
+  levelOf,
   nextFactor,
   offeredFactors,
   reachableLevels,
@@ -63,9 +64,14 @@ function tell(ctx: KoaContextWithOIDC, acr: Level): void {
 
 type AcrRequest = { essential?: unknown; value?: unknown; values?: unknown } | null
 
-/** An essential claim counts before `acr_values`, which the engine would put in its place. */
 function askedBy({ oidc }: KoaContextWithOIDC): Asked | undefined {
-  const { claims, acr_values: preferred } = oidc.params as Record<string, string | undefined>
+  return askedIn(oidc.params as AcrParameters)
+}
+
+type AcrParameters = { claims?: string | undefined; acr_values?: string | undefined }
+
+/** An essential claim counts before `acr_values`, which the engine would put in its place. */
+export function askedIn({ claims, acr_values: preferred }: AcrParameters): Asked | undefined {
   const request = claimOf(claims)
   const values = valuesOf(request)
   if (request?.essential === true && values) return { values, essential: true }
@@ -112,6 +118,23 @@ export function demandSignIn(ctx: KoaContextWithOIDC): void {
     lacks.acr_values ? 'a stronger sign-in is required' : 'a more recent sign-in is required',
   )
   throw Object.assign(error, { status: 401, statusCode: 401 })
+}
+
+/** Throws where nobody could ever answer as strongly as the app requires, before anybody is disturbed. */
+export function assertReachable(ctx: KoaContextWithOIDC): void {
+  const asked = askedBy(ctx)
+  if (nextFactor({ asked, amr: [], available: offeredFactors }).kind !== 'unreachable') return
+  throw new errors.UnmetAuthenticationRequirements(
+    'nobody can sign in here as strongly as the app requires',
+  )
+}
+
+/** What the app of a question is told of this session; undefined where it is not enough for what it requires. */
+export function levelFor(parameters: AcrParameters, amr: readonly string[]): Level | undefined {
+  const asked = askedIn(parameters)
+  const next = nextFactor({ asked, amr, available: offeredFactors })
+  if (next.kind === 'enough') return next.acr
+  return asked?.essential ? undefined : levelOf(amr)
 }
 
 /** What the app is to ask for, behind the engine's own words. */

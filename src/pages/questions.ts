@@ -5,14 +5,15 @@
 import type { Context } from 'koa'
 import { lifetimes } from '../oidc/lifetimes.ts'
 import { questionsPath } from '../oidc/question-mails.ts'
+import { levelFor } from '../oidc/step-up.ts'
 import type { Row } from '../sessions/artefacts.ts'
 import { answerQuestion, listQuestions, type Question } from '../sessions/questions.ts'
 import type { consentPages } from './consent.ts'
-import { draw, type PagesDeps, seeOther } from './context.ts'
+import { appOf, draw, type PagesDeps, seeOther } from './context.ts'
 import { formOf } from './flow.ts'
 
 type Signed = { session?: Row; account?: Row }
-type Outcome = { state: 'allowed' | 'refused' | 'gone'; app?: string | undefined }
+type Outcome = { state: 'allowed' | 'refused' | 'gone' | 'weak'; app?: string | undefined }
 
 export function questionPages(
   deps: PagesDeps,
@@ -42,6 +43,9 @@ export function questionPages(
     const client = question && (await deps.clients.client(question.clientId))
     if (!question || !client) return drawList(ctx, account, { state: 'gone' })
     const { metadata, name, id: clientId } = client
+    const { claims, acr_values } = question.parameters
+    const acr = levelFor({ claims, acr_values }, (session.amr as string[] | null) ?? [])
+    if (allow !== undefined && !acr) return drawList(ctx, account, { state: 'weak' })
     const asked = { ...question, account }
     const done = await answerQuestion(
       db,
@@ -50,6 +54,7 @@ export function questionPages(
         accountId,
         clientId,
         sessionUid: String(session.uid),
+        acr,
         ...(allow === undefined ? {} : { allowed: granted(await describe(asked)) }),
         includesSid: metadata.backchannel_logout_uri !== undefined,
         pings: metadata.backchannel_token_delivery_mode === 'ping',
@@ -74,17 +79,17 @@ export function questionPages(
         questions: questions.filter((question) => question !== undefined),
         outcome,
       },
-      outcome?.state === 'gone' ? 409 : 200,
+      { gone: 409, weak: 403, allowed: 200, refused: 200 }[outcome?.state ?? 'allowed'],
     )
   }
 
   async function toView(question: Question, account: Row) {
-    const client = await deps.clients.client(question.clientId)
-    if (!client) return undefined
+    const app = await appOf(deps.clients, question.clientId, undefined)
+    if (!app) return undefined
     const { id, expiresAt, parameters } = question
     return {
       id,
-      app: { name: client.name },
+      app,
       message: parameters.binding_message,
       secondsLeft: Math.max(1, Math.round((expiresAt.getTime() - Date.now()) / 1000)),
       items: (await describe({ ...question, account })).items,

@@ -56,6 +56,8 @@ export type Answer = {
   accountId: string
   clientId: string
   sessionUid: string
+  /** How strongly the person has signed in, as the app is told. */
+  acr?: string | undefined
   /** Absent for a no. */
   allowed?: Allowed
   /** The app knows sessions by name, and is told when they end. */
@@ -102,7 +104,7 @@ function deny(answer: Answer) {
  * person said yes, and the app stands among those that the session's end is told to.
  */
 function allow(answer: Answer, { scopes, claims, resources, details }: Allowed) {
-  const { accountId, clientId, sessionUid, includesSid, grantSeconds } = answer
+  const { accountId, clientId, sessionUid, acr, includesSid, grantSeconds } = answer
   const offline = scopes.includes('offline_access')
   const sid = sessionIdFor(sessionUid, clientId)
   const held = JSON.stringify(resources)
@@ -115,7 +117,7 @@ function allow(answer: Answer, { scopes, claims, resources, details }: Allowed) 
     ), done as (
       update backchannel_authentication_requests set grant_id = ${randomToken()},
         session_uid = ${sessionUid}, expires_with_session = ${!offline},
-        rest = rest || jsonb_strip_nulls(jsonb_build_object('acr', session.acr, 'amr', session.amr,
+        rest = rest || jsonb_strip_nulls(jsonb_build_object('acr', coalesce(${acr ?? null}::text, session.acr), 'amr', session.amr,
           'authTime', session.at, 'sid', ${includesSid ? sid : null}::text, 'rar', ${rar}::jsonb))
       from session where ${own(answer)} returning grant_id
     ), granted as (

@@ -221,7 +221,9 @@ export type PageData = {
       secondsLeft: number
       items: readonly ConsentItem[]
     }[]
-    outcome?: { state: 'allowed' | 'refused' | 'gone'; app?: string | undefined } | undefined
+    outcome?:
+      | { state: 'allowed' | 'refused' | 'gone' | 'weak'; app?: string | undefined }
+      | undefined
   }
   home: Common & { signInHref: string; registerHref?: string | undefined }
   mailbox: Common & { mails: readonly MailboxMail[] }

@@ -192,3 +192,78 @@ test('a profile needs nothing but keys, and names every flag that stands against
     expect(stderr).toContain(words)
   }
 })
+
+describe('an app that asks people elsewhere than in their browser', () => {
+  const endpoint = 'https://till.example.org/ping'
+  const device = 'urn:ietf:params:oauth:grant-type:device_code'
+  const ciba = 'urn:openid:params:grant-type:ciba'
+
+  test('a device needs nothing but its preset, and is told what to do', async () => {
+    const { code, stdout, stderr } = await idp(['clients', 'create', 'TV', '--preset', 'device'])
+    expect([code, stderr]).toEqual([0, expect.stringContaining('/device/qr.svg')])
+    expect(stdout).toContain('by a code that people type elsewhere (device flow)')
+    expect(stdout).toContain('/oauth2/device -d client_id=tv-')
+    const { client } = await json(['clients', 'get', 'TV'])
+    expect(client).toMatchObject({
+      grant_types: [device, 'refresh_token'],
+      redirect_uris: [],
+      response_types: [],
+      token_endpoint_auth_method: 'none',
+    })
+  })
+
+  test('one that asks by the backchannel polls, is told, signs its requests, and polls again', async () => {
+    const { client } = await json(['clients', 'create', 'Till', '--preset', 'ciba'])
+    expect(client).toMatchObject({
+      grant_types: [ciba, 'refresh_token'],
+      backchannel_token_delivery_mode: 'poll',
+    })
+    const update = (...flags: string[]) => json(['clients', 'update', 'Till', ...flags])
+    expect(
+      (
+        await update(
+          ...['--backchannel-notification-endpoint', endpoint, '--jwks-file', keys],
+          ...['--backchannel-request-alg', 'ES256'],
+        )
+      ).client,
+    ).toMatchObject({
+      backchannel_token_delivery_mode: 'ping',
+      backchannel_client_notification_endpoint: endpoint,
+      backchannel_authentication_request_signing_alg: 'ES256',
+    })
+    const { stdout } = await idp(['clients', 'get', 'Till'])
+    expect(stdout).toContain(`is told at ${endpoint} (ping)`)
+    expect(stdout).toContain('by requests signed by ES256, no others')
+    const back = (await update('--backchannel-delivery', 'poll')).client
+    expect(back.backchannel_token_delivery_mode).toBe('poll')
+    expect(back).not.toHaveProperty('backchannel_client_notification_endpoint')
+  })
+
+  test('a web app may do both besides, and give it up again', async () => {
+    const { client } = await create(
+      ...['authorization_code', 'device_code', 'ciba'].flatMap((type) => ['--grant-type', type]),
+    )
+    expect(client.grant_types).toEqual(['authorization_code', device, ciba, 'refresh_token'])
+    const less = await json([
+      ...['clients', 'update', String(client.client_id), '--grant-type', 'authorization_code'],
+    ])
+    expect(less.client.grant_types).toEqual(['authorization_code', 'refresh_token'])
+    expect(less.client).not.toHaveProperty('backchannel_token_delivery_mode')
+  })
+
+  test.each([
+    [['--preset', 'ciba', '--auth-method', 'none'], 5, 'must prove who it is'],
+    [
+      ['--preset', 'ciba', '--backchannel-delivery', 'ping'],
+      5,
+      '--backchannel-notification-endpoint',
+    ],
+    [['--preset', 'ciba', '--backchannel-delivery', 'push'], 2, 'poll, ping'],
+    [['--preset', 'ciba', '--backchannel-notification-endpoint', 'http://a.example/'], 5, 'https'],
+    [['--preset', 'device', '--backchannel-delivery', 'poll'], 5, '--grant-type ciba'],
+    [['--preset', 'device', '--grant-type', 'password'], 2, 'device_code, ciba'],
+  ])('%j is refused by %i', async (wrong, expected, words) => {
+    const { code, stderr } = await idp(['clients', 'create', `Wrong ${++count}`, ...wrong])
+    expect([code, stderr]).toEqual([expected, expect.stringContaining(words)])
+  })
+})

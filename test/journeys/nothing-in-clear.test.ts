@@ -6,6 +6,8 @@ import { decodeJwt } from 'jose'
 import { beforeAll, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
+import { ask, decide, pollFor } from '../support/asking-app.ts'
+import { askForCode, connect, poll, typeCode } from '../support/device.ts'
 import { authorize, createBrowser, isConsent } from '../support/person.ts'
 import { createApp } from '../support/relying-party.ts'
 import { freePort, startTestServer } from '../support/server.ts'
@@ -93,6 +95,24 @@ beforeAll(async () => {
   await service.introspect(refreshed.body.access_token)
   await authorize(other, app, person, { prompt: 'login' })
   keepCookies(other)
+
+  // A device, and a question by the backchannel, both answered.
+  const device = await createApp(server, { preset: 'device' })
+  const shown = await askForCode(device)
+  keep('device code', shown.deviceCode)
+  keep('user code', shown.userCode)
+  keep('user code', shown.userCode.replace('-', ''))
+  await poll(device, shown)
+  await connect(createBrowser(server), shown, person)
+  keep('access token', (await poll(device, shown)).body.access_token)
+  const lost = await askForCode(device)
+  keep('device code', lost.deviceCode)
+  await other.press(await typeCode(other, lost), 'continue')
+  const asking = await createApp(server, { preset: 'ciba' })
+  const question = await ask(asking, { login_hint: 'vera', client_notification_token: 'unasked' })
+  keep('auth_req_id', question.id)
+  await decide(other, origin, 'continue')
+  keep('access token', (await pollFor(asking, question)).body.access_token)
 
   // Replays and mistakes, which are logged and audited.
   await app.redeem(request, answer.code)

@@ -267,6 +267,24 @@ describe('answering', () => {
     expect((await out.get(`${origin}/account`)).body).toMatch(/1 app waits for your yes/)
   })
 
+  test('what an app requires of the sign-in is refused at once, or asked of whoever answers', async () => {
+    const claims = JSON.stringify({ id_token: { acr: { essential: true, values: ['2fa'] } } })
+    const { answer } = await ask(till, { login_hint, claims })
+    expect(answer.body.error).toBe('unmet_authentication_requirements')
+    const wished = await ask(till, { login_hint, acr_values: '2fa 1fa' })
+    await decide(visitor, origin, 'continue')
+    expect(decodeJwt((await pollFor(till, wished)).body.id_token ?? '').acr).toBe('1fa')
+
+    // As if a factor had been there when the app asked.
+    const question = await ask(till, { login_hint })
+    await pool.query(
+      "update backchannel_authentication_requests set rest = jsonb_set(rest, '{params,claims}', to_jsonb($1::text))",
+      [claims],
+    )
+    expect((await decide(visitor, origin, 'continue')).error).toMatch(/stronger sign-in/)
+    expect((await pollFor(till, question)).body.error).toBe('authorization_pending')
+  })
+
   test('tokens without offline_access end with the session in which the person said yes', async () => {
     const browser = await signedIn(person)
     const question = await ask(till, { login_hint, scope: 'openid email' })

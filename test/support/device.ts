@@ -1,6 +1,6 @@
 /** A device without a browser: asks for a code, shows it, and asks again and again whether somebody has said yes. */
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
-import { type Person, password } from './person.ts'
+import type { Person } from './person.ts'
 import type { Answer, App, Parameters } from './relying-party.ts'
 
 export const deviceGrant = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -39,14 +39,16 @@ export async function typeCode(visitor: Visitor, { complete }: Pick<Shown, 'comp
 export async function connect(
   visitor: Visitor,
   shown: Pick<Shown, 'complete'>,
-  person: Pick<Person, 'username'>,
+  person: Pick<Person, 'username' | 'password'>,
 ): Promise<Page> {
   let page = await visitor.press(await typeCode(visitor, shown), 'continue')
   for (let step = 0; step < 3 && page.url.includes('/sign-in/'); step++) {
     page = await visitor.press(
       page,
       'continue',
-      page.url.endsWith('/consent') ? {} : { identifier: person.username, password },
+      page.url.endsWith('/consent')
+        ? {}
+        : { identifier: person.username, password: person.password },
     )
   }
   return page

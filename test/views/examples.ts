@@ -90,7 +90,11 @@ const device: Example[] = [
       username: 'mei_chen',
     },
   },
-  { page: 'device-confirm', state: 'long', data: { ...form, app: longApp, userCode: 'WDJB-MJHT' } },
+  {
+    page: 'device-confirm',
+    state: 'long',
+    data: { ...form, app: { ...longApp, unverified: {} }, userCode: 'WDJB-MJHT' },
+  },
   { page: 'device-done', state: 'connected', data: { languageLinks, state: 'connected', app } },
   { page: 'device-done', state: 'refused', data: { languageLinks, state: 'refused' } },
   {
@@ -143,7 +147,12 @@ const requests: Example[] = [
       username: 'mei_chen',
       outcome: { state: 'gone' },
       questions: [
-        { id: 'b1', app, secondsLeft: 61, items: [{ kind: 'identifier' }] },
+        {
+          id: 'b1',
+          app: { ...app, unverified: { by: 'cloud.letuslearn.now' } },
+          secondsLeft: 61,
+          items: [{ kind: 'identifier' }],
+        },
         {
           id: 'b2',
           app: longApp,

@@ -98,6 +98,18 @@ CREATE INDEX audit_events_account_id_at_idx ON audit_events USING btree (account
 CREATE INDEX audit_events_at_idx ON audit_events USING btree (at);
 CREATE INDEX audit_events_client_id_at_idx ON audit_events USING btree (client_id, at);
 
+create table auth_sessions (
+  id_hash bytea not null,
+  client_id text not null,
+  jkt text,
+  parameters jsonb not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  consumed_at timestamp with time zone,
+  constraint auth_sessions_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX auth_sessions_expires_at_idx ON auth_sessions USING btree (expires_at);
+
 create table authorization_codes (
   id_hash bytea not null,
   grant_id text not null,

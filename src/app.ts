@@ -48,6 +48,7 @@ import { createStructuredIntrospection } from './oidc/structured-tokens.ts'
 import { createClientCheck } from './oidc/validate-client.ts'
 import { createOutgoing } from './outgoing/outgoing.ts'
 import type { PagesDeps } from './pages/context.ts'
+import { createPasswordCheck } from './pages/password-check.ts'
 import { protocolPages } from './pages/protocol.ts'
 import { pageRoutes } from './pages/routes.ts'
 import type { RegistrationDeps } from './registration/deps.ts'
@@ -56,6 +57,9 @@ import { createVerificationSender } from './registration/send-verification.ts'
 import { removeExpired } from './sessions/cleanup.ts'
 import { resumeDeliveries } from './sessions/logout-deliveries.ts'
 import { createViews } from './views.ts'
+
+/** By POST each of them keeps a row, without asking who it is. */
+const keepingPaths = new Set(['/oauth2/authorize', '/oauth2/logout', '/oauth2/authorize-challenge'])
 
 export type App = {
   koa: Koa
@@ -176,6 +180,8 @@ export function createApp(options: AppOptions): App {
       keys: keys.published,
       fetch,
       findCertificate: (ctx) => certificateOf(ctx.req),
+      checkPassword: createPasswordCheck(pagesDeps),
+      onSignIn: metrics.signIn,
     })
     return {
       provider,
@@ -238,8 +244,7 @@ export function createApp(options: AppOptions): App {
   for (const middleware of frontDoor({ config: door, views, logger, health, metrics }))
     koa.use(middleware)
   koa.use(async (ctx, next) => {
-    // By POST each of them keeps a row, without asking who it is.
-    if (ctx.path === '/oauth2/authorize' || ctx.path === '/oauth2/logout') {
+    if (keepingPaths.has(ctx.path)) {
       await limits.consume('authorize-address', limitKeyAddress(ctx.state.address))
     }
     if (ctx.path === '/oauth2/device') {

@@ -117,6 +117,7 @@ export function addProtocolOptions(command: Command): Command {
       ]),
     )
     .option('--userinfo-max-age <time>', 'how recently, for userinfo to answer it: 1h, or default')
+    .option('--authorization-challenge', 'asks for passwords itself; first-party apps alone')
     .optionsGroup('Its tokens and what it learns:')
     .addOption(choice('--id-token-alg <alg>', 'signature of its ID tokens', ourAlgorithms))
     .addOption(

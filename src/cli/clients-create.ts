@@ -80,6 +80,7 @@ export function addUpdate(clients: Command, context: Context): void {
     .option('--no-certificate-bound', 'tokens are good without its certificate')
     .option('--no-response-mode', 'may be answered in every way')
     .option('--no-authorization-type', 'may ask for everything that its APIs have in detail')
+    .option('--no-authorization-challenge', 'people give their password to our pages alone')
     .option('--no-default-acr', 'any sign-in, where it does not say')
     .option('--no-backchannel-notification-endpoint', 'is not told any more that somebody decided')
     .option('--no-sector-identifier-uri', 'its sector is the host of its redirect URI')

@@ -114,6 +114,13 @@ export async function listClients(db: Db): Promise<Client[]> {
   return (await readClients(db, sql`true`)).map(withoutHashes)
 }
 
+/** Whether any app of ours that is on asks for passwords itself. */
+export async function someClientChallenges(db: Db): Promise<boolean> {
+  const { rows } = await sql`select from clients
+    where authorization_challenge and first_party and disabled_at is null limit 1`.execute(db)
+  return rows.length > 0
+}
+
 /** What the client may ask for in all, as RFC 7591 writes it. */
 export function wholeScope(client: Pick<Client, 'metadata' | 'apis'>): string {
   const standard = splitScope(client.metadata.scope ?? '')

@@ -153,6 +153,15 @@ export type Tables = {
     scopes: string[] | null
     createdAt: Generated<Date>
   }
+  authSessions: {
+    idHash: Buffer
+    clientId: string
+    jkt: string | null
+    parameters: Json
+    createdAt: Generated<Date>
+    expiresAt: Date
+    consumedAt: Date | null
+  }
   trustedIssuers: {
     issuer: string
     jwks: ColumnType<{ keys: Record<string, unknown>[] } | null, string | null, string | null>

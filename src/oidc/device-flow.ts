@@ -2,7 +2,6 @@
  * The device flow (RFC 8628). People type and confirm codes on pages of ours (pages/device.ts); from their yes on the
  * engine takes over, with the same sign-in, consent and grants as in any browser.
  */
-import { Readable } from 'node:stream'
 import type { Context } from 'koa'
 import {
   type Configuration,
@@ -14,6 +13,7 @@ import {
 } from 'oidc-provider'
 import { randomToken } from '../crypto.ts'
 import type { DeviceAnswer, ProtocolPages } from './protocol-pages.ts'
+import { replayForm } from './replayed-form.ts'
 
 declare module 'koa' {
   interface DefaultState {
@@ -106,12 +106,6 @@ export function handOver(ctx: Context, { userCode, allowed }: DeviceAnswer): voi
     user_code: userCode,
     [allowed ? 'confirm' : 'abort']: 'yes',
   })
-  const body = Buffer.from(String(form))
-  const replayed = Readable.from([body], { objectMode: false })
   ctx.state.deviceProof = proof
-  ctx.req.headers['content-length'] = String(body.length)
-  Object.defineProperties(ctx.req, {
-    readable: { value: true, configurable: true },
-    iterator: { value: replayed.iterator.bind(replayed), configurable: true },
-  })
+  replayForm(ctx, form)
 }

@@ -1,5 +1,6 @@
 /** What discovery promises, beyond the engine's own words: nothing that would not work, and all that does. */
 import type { Config } from '../config.ts'
+import { challengeGrant } from './authorization-challenge.ts'
 import { certificateEndpoints, takesCertificates } from './mutual-tls.ts'
 import { createPrompts } from './prompts.ts'
 
@@ -22,6 +23,9 @@ export function advertise(
     prompt_values_supported: promptValues(),
     // People have no code of their own to give to apps (CIBA Core §4).
     backchannel_user_code_parameter_supported: false,
+    grant_types_supported: (metadata.grant_types_supported as string[]).filter(
+      (grant) => grant !== challengeGrant,
+    ),
     authorization_details_types_supported: withSome(metadata.authorization_details_types_supported),
     // Nobody asks about tokens without saying who they are (RFC 7662 §2.1).
     introspection_endpoint_auth_methods_supported: methods.filter((method) => method !== 'none'),

@@ -9,6 +9,7 @@ import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { signOut } from '../sessions/end-sessions.ts'
 import { tellApp } from '../sessions/logout-deliveries.ts'
+import { addAuthSession } from './authorization-challenge.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
 import { unitOfWork } from './unit-of-work.ts'
 
@@ -18,6 +19,10 @@ declare module 'koa' {
     fault?: unknown
     /** What the answer does not say, for `idp explain`. */
     refusedBecause?: string | undefined
+    /** The request is a native sign-in; `web`: it asks for what only our pages can do. */
+    challengeRequest?: { web: boolean }
+    /** The next value for an app that has to go on. */
+    authSession?: string
     /** What a stronger or more recent sign-in has to be (RFC 9470). */
     challenge?: Record<string, string | number>
     afterFlush?: (() => Promise<void>)[]
@@ -33,10 +38,12 @@ export function listenToEngine(provider: Provider, { db, pages, observer }: Opti
     ctx.state.fault = error
   })
   provider.on('grant.success', (ctx) => {
+    if (ctx.state.challengeRequest) return
     observer.tokensIssued(String(ctx.oidc.params?.grant_type))
   })
   provider.on('grant.error', (ctx, error) => {
     ctx.state.refusedBecause = (error as { error_detail?: string }).error_detail
+    addAuthSession(ctx, error)
   })
   provider.on('grant.revoked', (ctx, grantId) => {
     afterFlush(ctx, () => auditEndedGrant(db, ctx, grantId))

@@ -4,6 +4,12 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import type { Queryable } from '../sessions/reads.ts'
+import {
+  type CheckPassword,
+  challengeGrant,
+  challengeParameters,
+  createChallenge,
+} from './authorization-challenge.ts'
 import type { ClientCache } from './client-cache.ts'
 import { afterFlush } from './events.ts'
 import { bearerParameters, createJwtBearer, jwtBearer } from './jwt-bearer.ts'
@@ -25,6 +31,8 @@ type Options = {
   /** The published ones: a key that was retired vouches for nothing. */
   keys: JSONWebKeySet
   fetch: EngineFetch
+  checkPassword: CheckPassword
+  onSignIn(result: 'success'): void
   findCertificate: FindCertificate
 }
 
@@ -55,6 +63,27 @@ export function addExtensionGrants(provider: Provider, options: Options): void {
       return { accountId, detail }
     }),
     bearerParameters,
+  )
+  const challenge = createChallenge(options)
+  provider.registerGrantType(
+    challengeGrant,
+    async (ctx) => {
+      const { accountId, amr } = await challenge(ctx)
+      const clientId = ctx.oidc.client?.clientId
+      afterFlush(ctx, async () => {
+        options.onSignIn('success')
+        await record(db, {
+          type: 'sign_in.succeeded',
+          actor: { kind: 'person', id: accountId },
+          accountId,
+          clientId,
+          origin: ctx.state.origin,
+          detail: { amr, by: 'authorization_challenge' },
+        })
+      })
+    },
+    challengeParameters,
+    'resource',
   )
 
   function audited(

@@ -8,6 +8,7 @@ import { parseDocumentUrl } from '../clients/document-client.ts'
 import type { Config } from '../config.ts'
 import { AppError } from '../errors.ts'
 import type { Queryable } from '../sessions/reads.ts'
+import { beginChallenge, challengePath } from './authorization-challenge.ts'
 import type { ClientCache } from './client-cache.ts'
 import { cookieNames } from './cookies.ts'
 import { DecidedMeanwhile, handOver } from './device-flow.ts'
@@ -87,6 +88,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       if (method === 'POST') return toGet(ctx)
       if (ctx.query[postedParameter] !== undefined) await expandPosted(ctx)
     }
+    if (path === challengePath) return challenge(ctx, next)
     if (path === '/oauth2/authorize') await leaveOutForeignResources(ctx)
     await inUnitOfWork(ctx, next)
   }
@@ -123,6 +125,19 @@ export function createProtocol(options: ProtocolOptions): Middleware {
     if (!answer) return
     handOver(ctx, answer)
     await inUnitOfWork(ctx, next, answer.clientId)
+  }
+
+  /** The engine's token endpoint answers, since it is the one that knows who the client is. */
+  async function challenge(ctx: Context, next: Next): Promise<void> {
+    if (ctx.method === 'POST') beginChallenge(ctx, await options.readForm(ctx))
+    ctx.path = '/oauth2/token'
+    try {
+      await inUnitOfWork(ctx, next)
+    } finally {
+      ctx.path = challengePath
+    }
+    const { authSession } = ctx.state
+    if (authSession) ctx.body = { ...(ctx.body as object), auth_session: authSession }
   }
 
   async function toGet(ctx: Context): Promise<void> {

@@ -5,6 +5,7 @@
 import { type AdapterFactory, type Client, errors, Provider } from 'oidc-provider'
 import { type StoredClient, secretMatches } from '../clients/clients.ts'
 import { createAdapterFactory } from './adapter.ts'
+import { challengeGrant, fillRedirectUri } from './authorization-challenge.ts'
 import { clientMetadata } from './client-metadata.ts'
 import { configuration, type ProviderOptions } from './configuration.ts'
 import { takeConfirmationsOfOurs } from './device-flow.ts'
@@ -43,6 +44,15 @@ export function createProvider(options: ProviderOptions): Provider {
     return right
   }
   keepParsedClients(provider, clients)
+  const grants = provider.Client.prototype as unknown as {
+    grantTypeAllowed(this: Client, type: string): boolean
+  }
+  const { grantTypeAllowed } = grants
+  grants.grantTypeAllowed = function allowed(type) {
+    const { route, params } = Provider.ctx?.oidc ?? {}
+    if (route === 'token') fillRedirectUri(this, params as Record<string, unknown> | undefined)
+    return type === challengeGrant || grantTypeAllowed.call(this, type)
+  }
   leaveLogoutToUs(provider)
   takeConfirmationsOfOurs(provider)
   deriveSuccessors(provider, Provider, keyring)

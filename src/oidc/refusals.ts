@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto'
 import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider'
 import { type AddressDifference, explainAddress } from '../clients/address-difference.ts'
 import type { Db } from '../database/connection.ts'
+import { challengePath } from './authorization-challenge.ts'
 import type { ClientCache } from './client-cache.ts'
 
 export type RefusalDetail = {
@@ -22,6 +23,8 @@ export type RefusalDetail = {
 
 /** Answers that are part of an ordinary flow: nobody needs them explained, and they come often. */
 const ordinary = new Set([
+  'insufficient_authorization',
+  'redirect_to_web',
   'login_required',
   'consent_required',
   'interaction_required',
@@ -67,7 +70,7 @@ export async function keepRefusal(
     .insertInto('refusals')
     .values({
       reference,
-      endpoint: ctx.path.slice(0, 100),
+      endpoint: (ctx.state.challengeRequest ? challengePath : ctx.path).slice(0, 100),
       clientId: clientId?.slice(0, 500) ?? null,
       error: out.error,
       detail: JSON.stringify(detail),

@@ -1,20 +1,18 @@
 /** Username or email and password, on one page (`/sign-in/<flow>`), and which account to go on with. */
 import type { Context } from 'koa'
 import type { Account } from '../accounts/accounts.ts'
-import { findByIdentifier } from '../accounts/accounts.ts'
-import { canonicalEmail } from '../accounts/email.ts'
 import { record } from '../audit/audit.ts'
-import { normalizePassword } from '../credentials/password-rules.ts'
 import { proofOf } from '../credentials/step-up.ts'
 import { AppError } from '../errors.ts'
-import { hungUp } from '../http/hung-up.ts'
 import { type Flow, finishSelection, finishSignIn, saveProgress } from '../oidc/interactions.ts'
 import { pendingFor } from '../registration/handles.ts'
 import type { PageError } from '../views/page-data.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
 import { appOfFlow, assertFinished, formOf, pathOf } from './flow.ts'
+import { createPasswordCheck } from './password-check.ts'
 
 export function signInPages(deps: PagesDeps) {
+  const checkPassword = createPasswordCheck(deps)
   return { show, submit, showSelection, submitSelection }
 
   async function show(ctx: Context, flow: Flow): Promise<void> {
@@ -26,19 +24,15 @@ export function signInPages(deps: PagesDeps) {
     const { identifier = '', password = '' } = formOf(ctx)
     const refuse = (error: PageError, status: number) =>
       drawSignIn(ctx, flow, { identifier, error }, status)
-    const account = await findByIdentifier(deps.database.db, identifier)
+    let account: Account | undefined
     try {
-      const right = await checkPassword(ctx, { identifier, password, account })
-      if (!right || !account) {
-        deps.onSignIn('wrong_credentials')
-        return refuse({ code: 'wrong_credentials' }, 422)
-      }
+      account = await checkPassword(ctx, { identifier, password })
     } catch (error) {
       if (!(error instanceof AppError) || ![429, 503].includes(error.status)) throw error
-      deps.onSignIn(error.status === 429 ? 'limited' : 'busy')
       ctx.set('Retry-After', String(error.retryAfterSeconds ?? 1))
       return refuse(error, error.status)
     }
+    if (!account) return refuse({ code: 'wrong_credentials' }, 422)
     // Only who has just given the password learns this.
     if (account.status === 'disabled') {
       deps.onSignIn('not_active')
@@ -46,51 +40,6 @@ export function signInPages(deps: PagesDeps) {
     }
     if (account.status === 'unverified') return continueRegistration(ctx, flow, account)
     await signIn(ctx, deps, flow, account)
-  }
-
-  /** Counted before it is hashed; an unknown identifier costs the same work. */
-  async function checkPassword(
-    ctx: Context,
-    given: { identifier: string; password: string; account: Account | undefined },
-  ): Promise<boolean> {
-    const { account, password } = given
-    const attempt = await deps.signInLimits.begin({
-      name: canonicalIdentifier(given.identifier),
-      account,
-      address: ctx.state.address,
-      knownDevice: deps.knownDevices.find(ctx, account),
-    })
-    const text = normalizePassword(password) ?? ''
-    let right: boolean
-    try {
-      right = await deps.hasher.verify(account?.passwordHash ?? undefined, text, hungUp(ctx))
-    } catch (error) {
-      await attempt.withdraw()
-      throw error
-    }
-    if (right && account) {
-      await attempt.succeed()
-      await rehash(account, text)
-      return true
-    }
-    await record(deps.database.db, {
-      type: 'sign_in.refused',
-      accountId: account?.id,
-      clientId: ctx.state.clientId,
-      origin: ctx.state.origin,
-    })
-    return false
-  }
-
-  /** Parameters were raised since this hash was made. Guarded: a password that was just changed stays. */
-  async function rehash(account: Account, password: string): Promise<void> {
-    if (!account.passwordHash || !deps.hasher.needsRehash(account.passwordHash)) return
-    await deps.database.db
-      .updateTable('accounts')
-      .set({ passwordHash: await deps.hasher.hash(password) })
-      .where('id', '=', account.id)
-      .where('passwordHash', '=', account.passwordHash)
-      .execute()
   }
 
   async function continueRegistration(ctx: Context, flow: Flow, account: Account): Promise<void> {
@@ -166,9 +115,4 @@ export async function signIn(
   deps.knownDevices.remember(ctx, account)
   deps.onSignIn('success')
   seeOther(ctx, flow.returnTo)
-}
-
-function canonicalIdentifier(typed: string): string {
-  const email = canonicalEmail(typed.trim())
-  return email.ok ? email.canonical : typed.trim().toLowerCase().slice(0, 254)
 }

@@ -19,6 +19,7 @@ const kept = {
   pushed_authorization_requests: '1 hour',
   replay_detection: '1 hour',
   posted_requests: '0',
+  auth_sessions: '0',
 } as const
 
 const keyOf = (table: string): string => {

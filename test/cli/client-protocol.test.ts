@@ -62,6 +62,11 @@ const flags: [set: string[], expected: Json, unset: string[]][] = [
     ['--no-certificate-bound'],
   ],
   [['--default-acr', '1fa'], { default_acr_values: ['1fa'] }, ['--no-default-acr']],
+  [
+    ['--first-party', '--authorization-challenge'],
+    { first_party: true, authorization_challenge: true },
+    ['--no-authorization-challenge', '--no-first-party'],
+  ],
   [['--userinfo-acr', '2fa'], { userinfo_acr: '2fa' }, ['--userinfo-acr', 'any']],
   [['--userinfo-max-age', '1h'], { userinfo_max_age: 3600 }, ['--userinfo-max-age', 'default']],
   [['--subject', 'pairwise'], { subject_type: 'pairwise' }, ['--subject', 'public']],

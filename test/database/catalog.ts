@@ -63,6 +63,15 @@ export const catalog = {
     requestId: 'text null',
     detail: 'jsonb default',
   },
+  authSessions: {
+    idHash: 'bytea',
+    clientId: 'text',
+    jkt: 'text null',
+    parameters: 'jsonb',
+    createdAt: 'timestamp with time zone default',
+    expiresAt: 'timestamp with time zone',
+    consumedAt: 'timestamp with time zone null',
+  },
   authorizationCodes: {
     idHash: 'bytea',
     grantId: 'text',

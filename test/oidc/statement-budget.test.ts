@@ -9,7 +9,7 @@ import { getClient } from '../../src/clients/clients.ts'
 import { allowExchange } from '../../src/clients/exchanges.ts'
 import { createIssuer } from '../../src/clients/issuers.ts'
 import { addMetadataHost } from '../../src/clients/metadata-hosts.ts'
-import { randomToken } from '../../src/crypto.ts'
+import { randomToken, sha256 } from '../../src/crypto.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import { ask, buttonsOf, pollFor, type Question } from '../support/asking-app.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
@@ -46,6 +46,7 @@ let house: App
 let service: App
 let strict: App
 let steady: App
+let native: App
 let device: App
 let till: App
 
@@ -83,6 +84,11 @@ beforeAll(async () => {
     },
     { actor: { kind: 'operator' } },
   )
+  native = await createApp(server, {
+    preset: 'native',
+    firstParty: true,
+    authorizationChallenge: true,
+  })
   // The server hears of these changes within a second and forgets what it knew; the count begins after that.
   await new Promise((resolve) => setTimeout(resolve, 1500))
   await authorize(visitor, app, person)
@@ -444,6 +450,33 @@ test('a question by the backchannel: asking 4, each question for the tokens 1, t
     },
     mailing,
   )
+})
+
+test('a native sign-in: 1 for its code, the password check apart, and 2 for its tokens', async () => {
+  const verifier = randomToken()
+  const form = {
+    client_id: native.id,
+    response_type: 'code',
+    scope: 'openid email',
+    code_challenge: sha256(verifier).toString('base64url'),
+    code_challenge_method: 'S256',
+    username: person.username,
+    password,
+  }
+  const codes: string[] = []
+  await expectBudget(1, async () => {
+    const { body } = await native.post('authorize-challenge', form)
+    codes.push(String((body as { authorization_code?: string }).authorization_code))
+  })
+  await expectBudget(2, async () => {
+    const { status } = await native.post('token', {
+      client_id: native.id,
+      grant_type: 'authorization_code',
+      code: codes.pop() as string,
+      code_verifier: verifier,
+    })
+    expect(status).toBe(200)
+  })
 })
 
 async function many<T>(make: () => Promise<T>): Promise<T[]> {

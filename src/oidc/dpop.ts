@@ -4,7 +4,8 @@
  * may, and a proof without one has to be fresh.
  */
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import type { Context } from 'koa'
+import { type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { strongAlgorithms } from '../clients/rules/profile.ts'
 import type { Keyring } from '../crypto.ts'
 
@@ -27,9 +28,24 @@ export function dpop(keyring: Keyring) {
       if (client?.profile && !strongAlgorithms.includes(String(alg))) {
         throw new errors.InvalidDpopProof('the profile of the client does not allow this algorithm')
       }
-      return client?.dpopBoundAccessTokens === true
+      return (client?.dpopBoundAccessTokens ?? holders.get(ctx.req)) === true
     },
   } satisfies NonNullable<Configuration['features']>['dPoP']
+}
+
+/** Requests to userinfo by whether the client that the token was given to is held to DPoP. */
+const holders = new WeakMap<KoaContextWithOIDC['req'], boolean>()
+
+/**
+ * Userinfo judges a proof before it looks at the token, so whose it is has to be known before. The token is read once:
+ * the unit of work keeps it for the engine.
+ */
+export async function learnHolder(ctx: Context, provider: Provider): Promise<void> {
+  const value = /^DPoP ([\w-]+)$/i.exec(ctx.get('Authorization'))?.[1]
+  if (value === undefined || ctx.get('DPoP') === '') return
+  const token = await provider.AccessToken.find(value)
+  const client = token?.clientId ? await provider.Client.find(token.clientId) : undefined
+  holders.set(ctx.req, client?.dpopBoundAccessTokens === true)
 }
 
 function read(proof: string): { iat?: unknown; alg?: unknown } {

@@ -14,6 +14,7 @@ import { cookieNames } from './cookies.ts'
 import { DecidedMeanwhile, handOver } from './device-flow.ts'
 import { advertise } from './discovery.ts'
 import { createDocument, type Document, sendDocument } from './documents.ts'
+import { learnHolder } from './dpop.ts'
 import { refusalIn } from './error-references.ts'
 import { runAfterFlush } from './events.ts'
 import { offeredMembers } from './offers.ts'
@@ -160,6 +161,7 @@ export function createProtocol(options: ProtocolOptions): Middleware {
     const known = { ...presented(ctx), ...(clientId ? { clientId } : {}) }
     const unit = createUnitOfWork(endpoint, known, options.browserOf(ctx))
     await runInUnitOfWork(unit, async () => {
+      if (endpoint === 'userinfo') await learnHolder(ctx, engine.provider)
       await dispatch(engine.provider, ctx, next)
       const oidcCtx = ctx as unknown as KoaContextWithOIDC
       await engine.introspectStructured(oidcCtx)

@@ -322,6 +322,24 @@ describe('FA-03: nonces', () => {
     expect(bare.headers.get('www-authenticate')).toMatch(/^DPoP .*error="invalid_token"/)
   })
 
+  test('userinfo needs one of an app that is held to DPoP, as the token endpoint does', async () => {
+    const own = await createProver()
+    const held = await createApp(server, { dpopBound: true }, { prover: own })
+    const { answer } = await authorize(createBrowser(server), held, await createPerson(server))
+    const accessToken = String(answer.body.access_token)
+    const url = `${origin}/oauth2/userinfo`
+    const ask = async (claims: Record<string, unknown>, token = accessToken) => {
+      const dpop = await own.prove({ method: 'GET', url, accessToken: token }, claims)
+      return fetch(url, { headers: { authorization: `DPoP ${token}`, dpop } })
+    }
+    const refused = await ask({ nonce: undefined })
+    expect(refused.status).toBe(401)
+    expect(refused.headers.get('www-authenticate')).toContain('error="use_dpop_nonce"')
+    const nonce = refused.headers.get('dpop-nonce')
+    expect((await ask({ nonce })).status).toBe(200)
+    expect((await ask({ nonce: undefined }, randomToken())).status).toBe(401)
+  })
+
   test('one is good at every process and after a restart', async () => {
     const own = await createProver()
     const held = await createApp(server, { dpopBound: true }, { prover: own })

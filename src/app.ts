@@ -236,6 +236,7 @@ export function createApp(options: AppOptions): App {
       const kept = await limits.allows('refusal-address', limitKeyAddress(ctx.state.address))
       return kept ? keepRefusal({ db, clients }, ctx, out) : undefined
     },
+    limitPublicPush: (ctx) => limits.consume('public-push', limitKeyAddress(ctx.state.address)),
     onLostRace: (ctx, grantId) => auditEndedGrant(db, ctx, grantId),
   })
 

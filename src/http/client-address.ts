@@ -4,6 +4,9 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, isIPv4 } from 'node:net'
+import type { Middleware } from 'koa'
+import type { Config } from '../config.ts'
+import type { Logger } from '../logger.ts'
 
 /** Whether an address belongs to a proxy whose `X-Forwarded-*` counts. */
 export type ProxyTrust = (address: string) => boolean
@@ -39,6 +42,31 @@ export function clientAddress(req: IncomingMessage, isTrusted: ProxyTrust): stri
     address = before
   }
   return address
+}
+
+/**
+ * Behind a proxy that we do not trust every visitor has that proxy's address, and one who guesses passwords stops all
+ * others (PW-17). Said once: a header from outside can be anything, and must not fill the log.
+ */
+export function warnOfStrangeProxy(
+  { trustedProxies }: Pick<Config, 'trustedProxies'>,
+  logger: Pick<Logger, 'warn'>,
+): Middleware {
+  const isTrusted = trustProxies(trustedProxies)
+  let said = false
+  return async function warnOfStrangeProxy(ctx, next) {
+    if (!said && ctx.req.headers['x-forwarded-for'] !== undefined) {
+      const peer = peerAddress(ctx.req)
+      if (!isTrusted(peer)) {
+        said = true
+        logger.warn(
+          { peer },
+          'X-Forwarded-For from an address that is no trusted proxy is ignored; if it is your proxy, name it in TRUSTED_PROXIES',
+        )
+      }
+    }
+    await next()
+  }
 }
 
 /** From this machine, and not on behalf of anybody else. */

@@ -7,6 +7,7 @@ import type { Config } from '../config.ts'
 import type { Logger } from '../logger.ts'
 import type { Views } from '../views.ts'
 import { serveAssets } from './assets.ts'
+import { warnOfStrangeProxy } from './client-address.ts'
 import { answerFaults } from './faults.ts'
 import { securityHeaders } from './headers.ts'
 import type { Health } from './health.ts'
@@ -27,6 +28,7 @@ export function frontDoor(options: {
   const { config, views, logger, health, metrics } = options
   return [
     requestContext(config),
+    ...(config.production ? [warnOfStrangeProxy(config, logger)] : []),
     logRequests({ logger, ...(metrics && { observe: metrics.request }) }),
     securityHeaders(config),
     answerFaults({ views, logger }),

@@ -184,6 +184,13 @@ export const limitTable = {
     store: 'memory',
   },
 
+  // Pushed without a proof of who pushes; each keeps a row for an hour.
+  'public-push': {
+    per: ['address'],
+    windows: [{ points: 120, seconds: minute }],
+    store: 'memory',
+  },
+
   // Client secrets are random, so this is against floods, not against guessing.
   'client-authentication': {
     per: ['client', 'address'],

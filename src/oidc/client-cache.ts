@@ -20,7 +20,7 @@ export type ClientCache = {
   forget(): void
 }
 
-/** Unknown ids are remembered too, so that a flood of them costs one statement each at most. */
+/** Unknown ids are remembered too, apart: a flood of them costs one statement each and drives no app out. */
 const mostEntries = 5000
 
 /** `builtIn` are clients of ours that no row holds; `documents` gives those whose id is an address. */
@@ -32,6 +32,7 @@ export function createClientCache(
   const clients = new Map<string, Promise<StoredClient | undefined>>()
   const apis = new Map<string, Promise<Api | undefined>>()
   const opened = new Map<string, Promise<Offers | undefined>>()
+  let absent = new Set<string>()
 
   function remember<T>(
     entries: Map<string, Promise<T | undefined>>,
@@ -48,6 +49,11 @@ export function createClientCache(
     return loading
   }
 
+  async function findEnabled(id: string): Promise<StoredClient | undefined> {
+    const client = await findStoredClient(db, id)
+    return client?.disabledAt ? undefined : client
+  }
+
   const offers = () => remember(opened, '', () => readOffers(db)) as Promise<Offers>
 
   async function fromDocument(id: string) {
@@ -61,10 +67,15 @@ export function createClientCache(
       if (described) return 'client' in described ? described.client : undefined
       // What cannot be an id is not remembered: a flood of long ones would fill the memory.
       if (known || !/^[A-Za-z0-9_-]{1,128}$/.test(id)) return known
-      return remember(clients, id, async () => {
-        const client = await findStoredClient(db, id)
-        return client?.disabledAt ? undefined : client
-      })
+      if (absent.has(id)) return undefined
+      // What is forgotten meanwhile may be there by then.
+      const unknown = absent
+      const client = await remember(clients, id, () => findEnabled(id))
+      if (client) return client
+      clients.delete(id)
+      if (unknown.size >= mostEntries) unknown.delete(unknown.values().next().value as string)
+      unknown.add(id)
+      return undefined
     },
     api: (identifier) => remember(apis, identifier, () => findApi(db, identifier)),
     offers,
@@ -75,6 +86,7 @@ export function createClientCache(
     forget() {
       opened.clear()
       clients.clear()
+      absent = new Set()
       apis.clear()
     },
   }

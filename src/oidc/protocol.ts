@@ -50,6 +50,8 @@ export type ProtocolOptions = {
   pages: ProtocolPages
   /** Keeps why a request was refused and gives its reference; undefined when it is not kept. */
   keepRefusal(ctx: KoaContextWithOIDC, out: ErrorOut): Promise<string | undefined>
+  /** Counts a request pushed by a client that did not prove who it is. Throws 429 `too_many_requests`. */
+  limitPublicPush(ctx: Context): Promise<void>
   /** A lost race ended this grant. */
   onLostRace(ctx: KoaContextWithOIDC, grantId: string): Promise<void>
   /** The fields of a urlencoded body, with the limits of our forms. */
@@ -173,6 +175,9 @@ export function createProtocol(options: ProtocolOptions): Middleware {
       await tellReference(ctx)
       // The engine answers faults in its own words; http/faults.ts logs the cause and answers in ours.
       if (ctx.status >= 500) throw faultOf(takeBack(ctx))
+      if (unit.endpoint === 'par' && oidcCtx.oidc.client?.clientAuthMethod === 'none') {
+        await options.limitPublicPush(ctx)
+      }
       try {
         const { lost, session } = await flushUnitOfWork(options.pool, unit)
         if (lost) return await answerLost(oidcCtx, unit, lost)

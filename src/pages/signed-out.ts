@@ -25,7 +25,8 @@ export type SignedOutPage = {
 type Remembered = { uid: string; ids: string[]; asked?: string; onward?: string }
 
 const rememberedSeconds = 600
-/** A cookie holds 4 KB. */
+/** Browsers drop a cookie of more than 4 KB, name and attributes included. */
+const mostCharacters = 3800
 const mostApps = 20
 const longestOnward = 800
 
@@ -51,11 +52,13 @@ export function signedOutPage(deps: PagesDeps): SignedOutPage {
       ...(askedBy ? { asked: askedBy } : {}),
       ...(onward && onward.length <= longestOnward ? { onward } : {}),
     }
-    const sealed = deps.keyring.seal('ended', 'session', JSON.stringify(ended))
-    setCookie(ctx, cookie, sealed.toString('base64url'), {
-      secure,
-      maxAgeSeconds: rememberedSeconds,
-    })
+    setCookie(ctx, cookie, sealed(ended), { secure, maxAgeSeconds: rememberedSeconds })
+  }
+
+  function sealed(ended: Remembered): string {
+    const value = deps.keyring.seal('ended', 'session', JSON.stringify(ended)).toString('base64url')
+    if (value.length <= mostCharacters) return value
+    return sealed({ ...ended, ids: ended.ids.slice(0, -1) })
   }
 
   async function show(ctx: Context): Promise<void> {

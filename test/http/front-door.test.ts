@@ -86,3 +86,9 @@ test('an error page is a whole page under its own policy', async () => {
   }
   expect(body).not.toMatch(/<style|style="|onclick=/)
 })
+
+test('PW-17: a proxy that nobody named is pointed out, once', async () => {
+  const { ask, lines } = await start()
+  for (let n = 0; n < 3; n++) await ask('/sign-in', { headers: { 'x-forwarded-for': '8.8.8.8' } })
+  expect(lines.filter((line) => line.includes('TRUSTED_PROXIES'))).toHaveLength(1)
+})

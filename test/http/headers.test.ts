@@ -76,3 +76,9 @@ test('WB-08: what other origins read may be embedded, and sign-in may come from 
   expect(await coop('/sign-in')).toBe('same-origin')
   expect(await coop('/account')).toBe('same-origin')
 })
+
+test('AC-10: an address that holds a mailed token is told to nobody, not even to us', async () => {
+  const { ask } = await serve([...above(), door])
+  const { headers } = await ask('/verify-email?token=abc')
+  expect(headers['referrer-policy']).toBe('strict-origin')
+})

@@ -120,3 +120,11 @@ test('a POST that asks for consent leads to the consent page of the person who i
   const { url } = await post('authorize', app.begin({ prompt: 'consent' }).parameters)
   expect(isConsent(await visitor.get(url))).toBe(true)
 })
+
+test('DS-07: what is kept for a stranger is small', async () => {
+  const parameters = app.begin().parameters
+  parameters.set('claims', `{"userinfo":{"${'x'.repeat(21_000)}":null}}`)
+  const before = await db.selectFrom('postedRequests').select('idHash').execute()
+  expect((await post('authorize', parameters)).response.status).toBe(413)
+  expect(await db.selectFrom('postedRequests').select('idHash').execute()).toEqual(before)
+})

@@ -74,12 +74,21 @@ test('a spent code stays a day, so that a late replay is known for one', async (
   expect((await removeExpired(pool)).authorization_codes).toBeGreaterThan(0)
 })
 
-test('an ended flow stays a day, so that its pages can offer to begin again', async () => {
-  await db
-    .updateTable('interactions')
-    .set({ expiresAt: sql<Date>`now() - interval '23 hours'` })
-    .execute()
-  expect((await removeExpired(pool)).interactions).toBe(0)
+test('an ended flow stays, so that its pages can offer to begin again: a night, or a day when somebody signed in', async () => {
+  const app = await createApp(server)
+  const person = await createPerson(server)
+  const known = createBrowser(server)
+  await authorize(known, app, person)
+  await db.deleteFrom('interactions').execute()
+  await createBrowser(server).get(app.begin().url)
+  await known.get(app.begin({ prompt: 'login' }).url)
+  const left = async (hours: number) => {
+    const expiresAt = sql<Date>`now() - make_interval(hours => ${hours})`
+    await db.updateTable('interactions').set({ expiresAt }).execute()
+    await removeExpired(pool)
+    return (await countRows()).interactions
+  }
+  expect([await left(7), await left(9), await left(23), await left(25)]).toEqual([2, 1, 1, 0])
 })
 
 test('two nodes that clean at once do not wait for each other and remove each row once', async () => {

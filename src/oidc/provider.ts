@@ -14,6 +14,7 @@ import { keepParsedClients } from './parsed-clients.ts'
 import { deriveSuccessors } from './refresh-retry.ts'
 import { detectReplaysByInsert } from './replay-detection.ts'
 import { withoutForeignResources } from './resources.ts'
+import { nameUnauthorizedClients } from './unauthorized-client.ts'
 
 /** Throws when a client or key does not fit the configuration. */
 export function createProvider(options: ProviderOptions): Provider {
@@ -55,6 +56,7 @@ export function createProvider(options: ProviderOptions): Provider {
   }
   leaveLogoutToUs(provider)
   takeConfirmationsOfOurs(provider)
+  nameUnauthorizedClients(provider)
   deriveSuccessors(provider, Provider, keyring)
   detectReplaysByInsert(provider, pool)
   return provider

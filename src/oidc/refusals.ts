@@ -32,6 +32,7 @@ const ordinary = new Set([
   'access_denied',
   'authorization_pending',
   'slow_down',
+  'expired_token',
   'use_dpop_nonce',
 ])
 

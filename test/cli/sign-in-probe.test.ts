@@ -104,6 +104,15 @@ describe('clients test, against the real server', () => {
     expect(service.find('sign-in')).toBeUndefined()
   })
 
+  test('a device and an app that asks elsewhere are known at the token endpoint', async () => {
+    const { client_id: tv } = await create('TV', '--preset', 'device')
+    const device = await testClient([tv])
+    expect([device.code, device.find('token endpoint')?.status]).toEqual([0, 'ok'])
+    const { client_id: till, client_secret: secret } = await create('Till', '--preset', 'ciba')
+    const asking = await testClient([till, '--secret-stdin'], secret)
+    expect([asking.code, asking.find('token endpoint')?.status]).toEqual([0, 'ok'])
+  })
+
   test('a disabled client fails, with the page’s own words and the way back', async () => {
     const { client_id: id } = await create('Off', '--preset', 'spa', '--app-url', appUrl)
     await idp(['clients', 'disable', id])

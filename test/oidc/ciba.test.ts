@@ -92,7 +92,7 @@ describe('asking', () => {
     }
     const errors = answers.map(({ status, body }) => [status, body.error])
     expect(errors.slice(0, 2)).toEqual(errors.slice(2))
-    expect(errors[0]).toEqual([400, 'invalid_request'])
+    expect(errors[0]).toEqual([400, 'unauthorized_client'])
     expect(errors[1]).toEqual([401, 'invalid_client'])
     const open = { preset: 'ciba', authMethod: 'none' }
     await expect(createApp(server, open)).rejects.toThrow(/auth_method_public/)

@@ -40,7 +40,12 @@ describe('a device that asks', () => {
 
   test('is refused when its client has another grant, proves nothing or asks by a strange PKCE', async () => {
     const plain = await createApp(server)
-    expect((await askForCode(plain)).answer).toMatchObject({ status: 400 })
+    expect((await askForCode(plain)).answer).toMatchObject({
+      status: 400,
+      body: { error: 'unauthorized_client' },
+    })
+    const wrongGrant = { grant_type: 'client_credentials' }
+    expect((await plain.post('token', wrongGrant)).body.error).toBe('unauthorized_client')
     const secret = await createApp(server, { preset: 'device', authMethod: 'client_secret_post' })
     const forged = await app.post('device', { client_id: secret.id, client_secret: 'wrong' })
     expect(forged).toMatchObject({ status: 401, body: { error: 'invalid_client' } })

@@ -30,11 +30,11 @@ export function checkApi(
       `${shorten(identifier)} has a fragment or a user name`,
       'Remove # and what follows, and everything up to @ (RFC 8707 §2).',
     )
-  } else if (issuer !== undefined && identifier.replace(/\/+$/, '') === issuer) {
+  } else if (issuer !== undefined && isOurs(identifier, issuer)) {
     add(
       'identifier',
       'identifier_reserved',
-      'is our own issuer',
+      'is our own issuer, or an endpoint of it',
       'Use the address of the API itself.',
     )
   }
@@ -81,4 +81,9 @@ export function checkApi(
   }
   if (authorizationType) problems.push(...checkAuthorizationType(authorizationType))
   return problems
+}
+
+/** Userinfo and its neighbours are resources of ours, with tokens and metadata of their own. */
+function isOurs(identifier: string, issuer: string): boolean {
+  return identifier.replace(/\/+$/, '') === issuer || identifier.startsWith(`${issuer}/oauth2/`)
 }

@@ -81,6 +81,7 @@ test.each([
   ['a script', { identifier: 'javascript:alert(1)' }, 'identifier'],
   ['a space', { identifier: 'https://files.example.org/ x' }, 'identifier'],
   ['our own issuer', { identifier: 'https://id.example.org/' }, 'identifier'],
+  ['userinfo', { identifier: 'https://id.example.org/oauth2/userinfo' }, 'identifier'],
   ['a scope of OpenID Connect', { scopes: ['openid'] }, 'scope'],
   ['a scope that OpenID Connect reserves', { scopes: ['address'] }, 'scope'],
   ['a scope with a quote', { scopes: ['a"b'] }, 'scope'],

@@ -8,6 +8,7 @@ import { updateClient } from '../../src/clients/update-client.ts'
 import { createClientCheck } from '../../src/oidc/validate-client.ts'
 import { auditOf } from '../support/audit.ts'
 import { createKey, signRequest } from '../support/client-keys.ts'
+import { askForCode, poll, typeCode } from '../support/device.ts'
 import { authorize, createBrowser, createPerson, isConsent, obtainCode } from '../support/person.ts'
 import { type App, createApp, type Parameters, push } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
@@ -377,6 +378,23 @@ test('a client that is limited to some types may not ask for others, nor keep th
     ok: true,
     changed: ['authorization_details_types'],
   })
+})
+
+test('on a device: shown before the yes, and in the token that the device gets', async () => {
+  const tv = await createApp(server, { preset: 'device', apis: [bank] })
+  const shown = await askForCode(tv, { ...asking(order), scope: 'openid' })
+  expect(shown.answer.status, JSON.stringify(shown.answer.body)).toBe(200)
+  const browser = createBrowser(server)
+  await authorize(browser, app, person)
+  const consent = await typeCode(browser, shown)
+  const asked = consent.url.includes('/consent')
+    ? consent
+    : await browser.press(consent, 'continue')
+  expect(asked.body).toContain('12.50')
+  expect((await browser.press(asked, 'continue')).body).toContain('Your device is connected')
+  const { body } = await poll(tv, shown)
+  expect(body.authorization_details, JSON.stringify(body)).toEqual([order])
+  expect(decodeJwt(body.access_token ?? '')).toMatchObject({ authorization_details: [order] })
 })
 
 test('no row keeps a value of what was agreed to once its tokens are gone', async () => {

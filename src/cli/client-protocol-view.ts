@@ -37,9 +37,16 @@ export function protocolFields(client: Client): [string, string | string[] | und
     ['Introspection', signed(metadata.introspection_signed_response_alg)],
     ['Tokens', describeTokens(client)],
     ['People', describePeople(metadata)],
+    ['Allowed', client.policyGrants.flatMap((grant) => allowedBy[grant] ?? [])],
     ['Grants', describeGrants(metadata)],
     ['Asks people', describeBackchannel(metadata)],
   ]
+}
+
+/** What stands in lists of its own, by grant type. */
+const allowedBy: Record<string, string> = {
+  'urn:ietf:params:oauth:grant-type:token-exchange': 'to exchange tokens (idp exchanges list)',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer': 'to bring assertions (idp issuers list)',
 }
 
 /** What the app has to do that most need not, a sentence each. */

@@ -74,6 +74,13 @@ test('said again it replaces; another source is another row', async () => {
   expect(stdout).toMatch(/gateway +https:\/\/files.example.org +its own +impersonation +those of/)
 })
 
+test('the client shows that it may', async () => {
+  const shown = async () => (await idp(['clients', 'get', 'gateway'])).stdout
+  expect(await shown()).not.toContain('exchange tokens')
+  await allow()
+  expect(await shown()).toMatch(/Allowed +to exchange tokens/)
+})
+
 test('a client is an audience by name or id', async () => {
   const { code } = await idp(['exchanges', 'allow', 'gateway', '--audience', 'SHOP'])
   expect(code).toBe(0)

@@ -7,7 +7,9 @@ import { disableClient } from '../../src/clients/client-life.ts'
 import { getClient } from '../../src/clients/clients.ts'
 import { allowExchange, type ExchangeInput, removeExchange } from '../../src/clients/exchanges.ts'
 import { endSessions } from '../../src/sessions/end-sessions.ts'
+import { createIdp } from '../cli/support.ts'
 import { auditOf } from '../support/audit.ts'
+import { makeAuthority, makeCertificate } from '../support/certificates.ts'
 import { createProver } from '../support/client-keys.ts'
 import { createForger } from '../support/forged-tokens.ts'
 import { authorize, createBrowser, createPerson, obtainCode } from '../support/person.ts'
@@ -292,6 +294,27 @@ describe('whose tokens', () => {
     expect((await shop.introspect(body.access_token)).body).toEqual({ active: false })
   })
 
+  test('who names no audience gets the only one there is, and has to name it where there are two', async () => {
+    const single = await createApp(server, { preset: 'service', apis: [front] })
+    await allow(single, notes, { scopes: ['read'] })
+    const { body } = await exchange(single, await tokenFor(front, 'buy'))
+    expect(decodeJwt(body.access_token ?? '').aud).toBe(notes)
+    await allow(single, files, { scopes: ['read'] })
+    const unclear = await exchange(single, await tokenFor(front, 'buy'))
+    expect(refused(unclear)).toEqual([400, 'invalid_target', undefined])
+  })
+
+  test('what is allowed no longer is refused at once', async () => {
+    const brief = await createApp(server, { preset: 'service', apis: [front] })
+    await allow(brief, notes, { scopes: ['read'] })
+    await allow(brief, files, { scopes: ['read'] })
+    const token = await tokenFor(front, 'buy')
+    expect((await exchange(brief, token, { resource: notes })).status).toBe(200)
+    await removeExchange(db, { clientId: brief.id, audience: notes }, operator)
+    const after = await exchange(brief, token, { resource: notes })
+    expect(refused(after)).toEqual([400, 'invalid_target', undefined])
+  })
+
   test('nobody exchanges without being allowed to', async () => {
     const nobody = await createApp(server, { preset: 'service', apis: [front] })
     const answer = await exchange(nobody, await tokenFor(front, 'buy'), { resource: files })
@@ -505,6 +528,47 @@ describe('keys', () => {
     expect(refused(stolen)).toEqual([400, 'invalid_request', undefined])
   })
 
+  test('a token that is bound to a certificate is exchanged with that certificate alone', async () => {
+    const behind = await startTestServer({
+      env: {
+        CLIENT_CERT_HEADER: 'x-client-cert',
+        MTLS_ORIGIN: 'https://mtls.example.com',
+        TRUSTED_PROXIES: '127.0.0.0/8,::1',
+      },
+    })
+    const who = await createPerson(behind)
+    await createApi(behind.database.db, { identifier: notes, scopes: ['read'] }, operator)
+    const authority = makeAuthority()
+    const makeWith = (name: string) =>
+      makeCertificate({ subject: [['CN', name]], issuer: authority })
+    const [own, other] = [makeWith('app'), makeWith('other')]
+    let shown: string | undefined = own.cert
+    const send: typeof fetch = (url, init) =>
+      fetch(url, {
+        ...init,
+        headers: {
+          ...(init?.headers as Record<string, string>),
+          ...(shown ? { 'x-client-cert': encodeURIComponent(shown) } : {}),
+        },
+      })
+    const bound = await createApp(behind, { certificateBound: true }, { send })
+    const client = await getClient(behind.database.db, bound.id)
+    const mode = 'impersonation' as const
+    const input = { client, audience: notes, mode, scopes: ['read'] }
+    expect((await allowExchange(behind.database.db, input, operator)).ok).toBe(true)
+    await noticed()
+    const { answer } = await authorize(createBrowser(behind), bound, who)
+    const good = await exchange(bound, answer.body.access_token, { resource: notes })
+    expect([good.status, good.body]).toEqual([200, expect.anything()])
+    expect(decodeJwt(good.body.access_token ?? '').cnf).toHaveProperty('x5t#S256')
+    shown = other.cert
+    const stolen = await exchange(bound, answer.body.access_token, { resource: notes })
+    expect(refused(stolen)).toEqual([400, 'invalid_request', undefined])
+    shown = undefined
+    const bare = await exchange(bound, answer.body.access_token, { resource: notes })
+    expect(refused(bare)).toEqual([400, 'invalid_grant', undefined])
+  })
+
   test('a proof binds the new token, once', async () => {
     const prover = await createProver()
     const proof = await prover.prove({ method: 'POST', url: `${origin}/oauth2/token` })
@@ -552,4 +616,10 @@ test('a refusal can be explained by its reference', async () => {
     grantType,
     cause: expect.stringContaining('not a token of ours'),
   })
+  const { stdout } = await createIdp(server.database.url, { ISSUER: origin })([
+    'explain',
+    reference,
+  ])
+  expect(stdout).toContain(`idp exchanges list --client ${gateway.id}`)
+  expect(stdout).toContain('not a token of ours')
 })

@@ -325,6 +325,7 @@ create table metadata_hosts (
   host text not null,
   scopes text[] not null,
   created_at timestamp with time zone not null default now(),
+  apis text[] not null default '{}'::text[],
   constraint metadata_hosts_pkey PRIMARY KEY (host),
   constraint metadata_hosts_host_check CHECK (host <> ''::text)
 );
@@ -412,6 +413,7 @@ create table registration_tokens (
   created_at timestamp with time zone not null default now(),
   expires_at timestamp with time zone,
   revoked_at timestamp with time zone,
+  apis text[] not null default '{}'::text[],
   constraint registration_tokens_pkey PRIMARY KEY (id),
   constraint registration_tokens_grant_types_check CHECK (cardinality(grant_types) > 0),
   constraint registration_tokens_name_check CHECK (name <> ''::text),

@@ -3,6 +3,7 @@
  * become a client, asks for authorization with `resource` and PKCE up to where a person would type, and asks for tokens.
  */
 import { setTimeout } from 'node:timers/promises'
+import type { ScopePolicy } from '../clients/access.ts'
 import type { AllowedApi, Client } from '../clients/clients.ts'
 import type { MetadataHost } from '../clients/metadata-hosts.ts'
 import type { RegistrationToken } from '../clients/registration-tokens.ts'
@@ -69,9 +70,13 @@ function checkMetadata({ issuer }: IssuerProbe, { status }: Reply, found: Metada
 /** A way is open when it is promised and leads to all scopes. */
 function checkWayIn(probe: IssuerProbe, found: Metadata): Check {
   const check = 'clients can come'
-  const { hosts, tokens, scopes, known } = probe
-  const reaches = (list: { scopes: string[] }[]) =>
-    list.some((entry) => scopes.every((scope) => entry.scopes.includes(scope)))
+  const { hosts, tokens, scopes, known, url } = probe
+  // Without a scope there is nothing that an app could be let in for.
+  const reaches = (list: ScopePolicy[]) =>
+    scopes.length > 0 &&
+    list.some(
+      (entry) => entry.apis.includes(url) && scopes.every((scope) => entry.scopes.includes(scope)),
+    )
   const byDocument = hosts.length > 0 && found.client_id_metadata_document_supported === true
   const live = tokens.filter((token) => token.live)
   const byToken = live.length > 0 && typeof found.registration_endpoint === 'string'
@@ -81,13 +86,13 @@ function checkWayIn(probe: IssuerProbe, found: Metadata): Check {
     ...(known.length > 0 ? [`made by an admin: ${known.slice(0, 5).join(', ')}`] : []),
   ]
   if (ways.length > 0) return { check, status: 'ok', detail: ways.join('; ') }
-  const wanted = scopes.length > 0 ? ` --scope "openid ${scopes.join(' ')}"` : ''
+  const wanted = scopes.length > 0 ? ` --scope "openid ${scopes.join(' ')}" --api ${url}` : ''
   return {
     check,
     status: 'failed',
     detail:
       byDocument || byToken
-        ? `what is open does not lead to ${scopes.join(' ')}`
+        ? `what is open does not lead to ${scopes.join(' ') || 'an API without scopes'}`
         : 'no host is allowed, no registration token is open, and no client may call it',
     fix: `idp metadata-hosts add HOST${wanted}, or idp registration-tokens create NAME${wanted}`,
   }

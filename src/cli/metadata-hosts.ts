@@ -11,10 +11,11 @@ import { stamp } from './client-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'
 import { withExamples } from './help.ts'
-import { confirm } from './input.ts'
+import { collect, confirm } from './input.ts'
 import { didYouMean } from './text.ts'
 
 type Flags = { json?: boolean }
+type AddFlags = Flags & { scope?: string; api?: string[] }
 
 export function addMetadataHosts(program: Command, context: Context): void {
   const { scopes } = defaultRegistrationPolicy
@@ -34,7 +35,12 @@ export function addMetadataHosts(program: Command, context: Context): void {
       )
       .option('--scope <scopes>', `what they may ask for; not given: ${scopes.join(' ')}`)
       .option('--json', 'print JSON')
-      .action((host: string, flags: Flags & { scope?: string }) => add(context, host, flags)),
+      .option(
+        '--api <identifier>',
+        'the API that a scope belongs to, or all of one, may be repeated',
+        collect,
+      )
+      .action((host: string, flags: AddFlags) => add(context, host, flags)),
     [
       ['metadata-hosts add claude.ai', 'its agents may sign people in'],
       ['metadata-hosts add vscode.dev --scope "openid notes:read"', 'and use this API'],
@@ -63,13 +69,17 @@ export function addMetadataHosts(program: Command, context: Context): void {
   )
 }
 
-function add(context: Context, host: string, flags: Flags & { scope?: string }): Promise<void> {
-  const scopes =
+function add(context: Context, host: string, flags: AddFlags): Promise<void> {
+  const wanted =
     flags.scope === undefined ? defaultRegistrationPolicy.scopes : splitScope(flags.scope)
   return withDatabase(context, async ({ db, out, io }) => {
-    const done = await addMetadataHost(db, { host, scopes }, { actor: operator(io) })
+    const done = await addMetadataHost(
+      db,
+      { host, scopes: wanted, apis: flags.api ?? [] },
+      { actor: operator(io) },
+    )
     if (!done.ok) throw refusal('The host was refused; nothing was stored.', done.problems)
-    const { changed } = done
+    const { changed, scopes } = done
     if (flags.json) return out.json({ changed, metadata_host: { host, scopes } })
     out.say(
       changed

@@ -26,6 +26,7 @@ type CreateFlags = {
   uses: string
   expires: string
   scope?: string
+  api?: string[]
   grantType?: string[]
   redirectHost?: string[]
   json?: boolean
@@ -48,6 +49,11 @@ export function addRegistrationTokens(program: Command, context: Context): void 
       .option('--uses <number>', 'how many apps it registers, or unlimited', '1')
       .option('--expires <time>', 'how long it lasts, or never', '7d')
       .option('--scope <scopes>', `what such apps may ask for; not given: ${scopes.join(' ')}`)
+      .option(
+        '--api <identifier>',
+        'the API that a scope belongs to, or all of one, may be repeated',
+        collect,
+      )
       .option(
         '--grant-type <type>',
         `what they may use, may be repeated; not given: ${grantTypes.join(' ')}`,
@@ -114,6 +120,7 @@ async function create(context: Context, name: string, flags: CreateFlags): Promi
         lifetimeSeconds,
         scopes:
           flags.scope === undefined ? defaultRegistrationPolicy.scopes : splitScope(flags.scope),
+        apis: flags.api ?? [],
         grantTypes: flags.grantType ?? defaultRegistrationPolicy.grantTypes,
         redirectHosts: flags.redirectHost ?? [],
       },

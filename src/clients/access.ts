@@ -63,6 +63,32 @@ export async function resolveAccess(
   return { standard, apis, problems }
 }
 
+/** What an app that comes by itself may ask for: scopes, and the APIs that those of them belong to that are not standard. */
+export type ScopePolicy = { scopes: string[]; apis: string[] }
+
+/** As an admin wrote it, with the APIs that were meant. Of an API that is named without a scope, all that it has now. */
+export async function resolvePolicy(
+  db: Db,
+  { scopes, apis }: ScopePolicy,
+): Promise<{ policy: ScopePolicy; problems: Problem[] }> {
+  const access = await resolveAccess(db, { scope: scopes.join(' '), apis })
+  const whole = access.apis.filter(({ wholeApi }) => wholeApi)
+  const policy = {
+    scopes: [...new Set([...scopes, ...whole.flatMap((api) => api.scopes)])],
+    apis: access.apis.map(({ identifier }) => identifier),
+  }
+  return { policy, problems: access.problems }
+}
+
+/** What is left of a policy: an API may have gone, or lost a scope, and nobody is refused for that. */
+export async function livingScopes(db: Db, { scopes, apis }: ScopePolicy): Promise<string[]> {
+  if (scopes.every(isStandardScope)) return scopes
+  const meant = (await listApis(db)).filter(({ identifier }) => apis.includes(identifier))
+  return scopes.filter(
+    (scope) => isStandardScope(scope) || meant.some((api) => api.scopes.includes(scope)),
+  )
+}
+
 /** Replaces what the client may call. */
 export async function storeApis(db: Db, clientId: string, apis: AllowedApi[]): Promise<void> {
   await db.deleteFrom('clientApis').where('clientId', '=', clientId).execute()

@@ -3,7 +3,7 @@
  * written for us: what we do not serve is left out, what we must not take is refused. Nobody here has checked the app.
  */
 import type { Db } from '../database/connection.ts'
-import { resolveAccess } from './access.ts'
+import { livingScopes, resolveAccess, type ScopePolicy } from './access.ts'
 import type { StoredClient } from './clients.ts'
 import { runEngineCheck } from './engine-check.ts'
 import {
@@ -39,10 +39,10 @@ export function parseDocumentUrl(clientId: string): URL | undefined {
   return url && plain && url.pathname !== '/' ? url : undefined
 }
 
-/** `allowed` are the scopes of its host. Problems never hold a value of the document: whoever asks may not be its owner. */
+/** `allowed` is what its host may ask for. Problems never hold a value of the document: whoever asks may not be its owner. */
 export async function clientOfDocument(
   db: Db,
-  { id, document, allowed }: { id: string; document: unknown; allowed: string[] },
+  { id, document, allowed }: { id: string; document: unknown; allowed: ScopePolicy },
   engineCheck: EngineCheck | undefined,
 ): Promise<{ ok: true; client: StoredClient } | { ok: false; reason: string }> {
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
@@ -54,10 +54,14 @@ export async function clientOfDocument(
   const read = readGivenMetadata(body)
   if (!read.ok) return refuse(read.problems)
   const given = narrowed(read.given)
-  const offered = defaultScope(given, allowed, standardScopes)
+  const offered = defaultScope(given, await livingScopes(db, allowed), standardScopes)
   const asked = given.scope === undefined ? offered : splitScope(given.scope)
   const scope = asked.filter((name) => offered.includes(name))
-  const access = await resolveAccess(db, { scope: scope.join(' '), apis: [] })
+  const access = await resolveAccess(db, {
+    scope: scope.join(' '),
+    apis: [],
+    preferred: allowed.apis,
+  })
   const metadata = completeMetadata(given, access.standard)
   const problems = [
     ...checkPlaces(id, metadata.redirect_uris, 'redirect_uris'),

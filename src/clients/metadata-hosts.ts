@@ -7,11 +7,11 @@ import { type Actor, type Origin, record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
-import { resolveAccess } from './access.ts'
+import { resolvePolicy, type ScopePolicy } from './access.ts'
 import { isHost } from './registration-policy.ts'
 import { type Problem, shorten } from './rules/problem.ts'
 
-export type MetadataHost = { host: string; scopes: string[]; createdAt: Date }
+export type MetadataHost = ScopePolicy & { host: string; createdAt: Date }
 
 type By = { actor: Actor; origin?: Origin }
 
@@ -22,24 +22,25 @@ export function listMetadataHosts(db: Db): Promise<MetadataHost[]> {
 /** A host that is there gets these scopes; `changed` is false when it had them. */
 export async function addMetadataHost(
   db: Db,
-  { host, scopes }: { host: string; scopes: string[] },
+  { host, ...wanted }: ScopePolicy & { host: string },
   { actor, origin }: By,
-): Promise<{ ok: true; changed: boolean } | { ok: false; problems: Problem[] }> {
-  const access = await resolveAccess(db, { scope: scopes.join(' '), apis: [] })
-  const problems = [...checkHost(host), ...access.problems]
+): Promise<{ ok: true; changed: boolean; scopes: string[] } | { ok: false; problems: Problem[] }> {
+  const { policy, problems: unresolved } = await resolvePolicy(db, wanted)
+  const { scopes, apis } = policy
+  const problems = [...checkHost(host), ...unresolved]
   if (problems.length > 0) return { ok: false, problems }
   return transact(db, async (trx) => {
     const { rows } = await sql`
-      insert into metadata_hosts (host, scopes) values (${host}, ${scopes})
-      on conflict (host) do update set scopes = excluded.scopes
-        where metadata_hosts.scopes <> excluded.scopes
+      insert into metadata_hosts (host, scopes, apis) values (${host}, ${scopes}, ${apis})
+      on conflict (host) do update set scopes = excluded.scopes, apis = excluded.apis
+        where metadata_hosts.scopes <> excluded.scopes or metadata_hosts.apis <> excluded.apis
       returning host`.execute(trx)
-    if (rows.length === 0) return { ok: true, changed: false }
+    if (rows.length === 0) return { ok: true, changed: false, scopes }
     // What was allowed before may have been more, and another process may have served it for a second after that.
     await endUse(trx, host)
     await bumpVersion(trx, 'clients')
-    await record(trx, { type: 'metadata_host.added', actor, origin, detail: { host, scopes } })
-    return { ok: true, changed: true }
+    await record(trx, { type: 'metadata_host.added', actor, origin, detail: { host, ...policy } })
+    return { ok: true, changed: true, scopes }
   })
 }
 

@@ -9,14 +9,12 @@ import { randomToken, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
-import { resolveAccess } from './access.ts'
+import { resolvePolicy, type ScopePolicy } from './access.ts'
 import { checkPolicy } from './registration-policy.ts'
 import type { Problem } from './rules/problem.ts'
 
 /** What the apps of one token may ask for. */
-export type RegistrationPolicy = {
-  /** Standard scopes and scopes of APIs. */
-  scopes: string[]
+export type RegistrationPolicy = ScopePolicy & {
   grantTypes: string[]
   /** Hosts of redirect URIs, with a port or without; empty: any that a client may have. */
   redirectHosts: string[]
@@ -39,6 +37,7 @@ export type RegistrationToken = RegistrationPolicy & {
 
 export const defaultRegistrationPolicy: RegistrationPolicy = {
   scopes: ['openid', 'profile', 'email', 'offline_access'],
+  apis: [],
   grantTypes: ['authorization_code', 'refresh_token'],
   redirectHosts: [],
 }
@@ -61,11 +60,11 @@ export async function createRegistrationToken(
   | { ok: false; reason: 'invalid'; problems: Problem[] }
   | { ok: false; reason: 'taken' }
 > {
-  const access = await resolveAccess(db, { scope: input.scopes.join(' '), apis: [] })
-  const problems = [...checkPolicy(input), ...access.problems]
+  const { policy, problems: unresolved } = await resolvePolicy(db, input)
+  const problems = [...checkPolicy(input), ...unresolved]
   if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
   return transact(db, async (trx) => {
-    const { name, uses, lifetimeSeconds, scopes, grantTypes, redirectHosts } = input
+    const { name, uses, lifetimeSeconds, grantTypes, redirectHosts } = input
     const [token, id] = [randomToken(32), randomBytes(5).toString('hex')]
     const { numInsertedOrUpdatedRows: inserted } = await trx
       .insertInto('registrationTokens')
@@ -74,7 +73,7 @@ export async function createRegistrationToken(
         name,
         tokenHash: sha256(token),
         usesLeft: uses,
-        scopes,
+        ...policy,
         grantTypes,
         redirectHosts,
         expiresAt:
@@ -91,7 +90,7 @@ export async function createRegistrationToken(
       type: 'registration_token.created',
       actor,
       origin,
-      detail: { id, name, uses, lifetimeSeconds, scopes, grantTypes, redirectHosts },
+      detail: { id, name, uses, lifetimeSeconds, ...policy, grantTypes, redirectHosts },
     })
     const [registrationToken] = await readTokens(trx, sql`t.id = ${id}`)
     return { ok: true, token, registrationToken: registrationToken as RegistrationToken }
@@ -166,7 +165,7 @@ export async function registrationOpenUntil(db: Db): Promise<Date | null | undef
 
 async function readTokens(db: Db, condition: ReturnType<typeof sql>): Promise<RegistrationToken[]> {
   const { rows } = await sql<RegistrationToken>`
-    select t.id, t.name, t.uses_left, t.used, t.scopes, t.grant_types, t.redirect_hosts,
+    select t.id, t.name, t.uses_left, t.used, t.scopes, t.apis, t.grant_types, t.redirect_hosts,
       t.created_at, t.expires_at, t.revoked_at,
       (select count(*)::int from clients c where c.registered_with = t.id) as clients,
       (t.revoked_at is null and (t.expires_at is null or t.expires_at > now())

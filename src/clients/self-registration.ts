@@ -9,7 +9,7 @@ import { randomToken, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
-import { resolveAccess, storeApis } from './access.ts'
+import { livingScopes, resolveAccess, storeApis } from './access.ts'
 import { deleteClient } from './client-life.ts'
 import {
   type AllowedApi,
@@ -152,12 +152,13 @@ type Context = { id: string; policy: RegistrationPolicy; before: Client | undefi
 async function judge(
   db: Db,
   body: Body,
-  { id, policy, before }: Context,
+  { id, policy: wanted, before }: Context,
   { engineCheck }: From,
 ): Promise<{ ok: true; metadata: ClientMetadata; apis: AllowedApi[] } | Invalid> {
   const read = readGivenMetadata(body)
   if (!read.ok) return { ...read, reason: 'invalid' }
   const { given } = read
+  const policy = { ...wanted, scopes: await livingScopes(db, wanted) }
   const asked =
     given.scope === undefined
       ? defaultScope(given, policy.scopes, standardScopes)
@@ -165,7 +166,7 @@ async function judge(
   const access = await resolveAccess(db, {
     scope: asked.join(' '),
     apis: [],
-    preferred: before?.apis.map(({ identifier }) => identifier) ?? [],
+    preferred: [...(before?.apis ?? []).map(({ identifier }) => identifier), ...policy.apis],
   })
   const metadata = completeMetadata(given, access.standard, before?.metadata)
   const had = {

@@ -108,6 +108,7 @@ export type Tables = {
   metadataHosts: {
     host: string
     scopes: string[]
+    apis: Generated<string[]>
     createdAt: Generated<Date>
   }
   registrationTokens: {
@@ -119,6 +120,7 @@ export type Tables = {
     scopes: string[]
     grantTypes: string[]
     redirectHosts: Generated<string[]>
+    apis: Generated<string[]>
     createdAt: Generated<Date>
     expiresAt: Date | null
     revokedAt: Generated<Date | null>

@@ -4,6 +4,7 @@
  * long as they say, within bounds, and asked for only so often, whoever asks.
  */
 
+import type { ScopePolicy } from '../clients/access.ts'
 import type { StoredClient } from '../clients/clients.ts'
 import { clientOfDocument, parseDocumentUrl } from '../clients/document-client.ts'
 import type { EngineCheck } from '../clients/metadata.ts'
@@ -111,7 +112,11 @@ export function createMetadataDocuments({
     }
   }
 
-  async function judge(id: string, fetched: Fetched, allowed: string[]): Promise<DocumentAnswer> {
+  async function judge(
+    id: string,
+    fetched: Fetched,
+    allowed: ScopePolicy,
+  ): Promise<DocumentAnswer> {
     if ('reason' in fetched) return fetched
     const { document } = fetched
     const done = await clientOfDocument(db, { id, document, allowed }, engineCheck)

@@ -1,4 +1,6 @@
 /** What is offered only while an admin has opened it: registration by tokens, clients by documents of allowed hosts. */
+
+import type { ScopePolicy } from '../clients/access.ts'
 import { someClientChallenges } from '../clients/clients.ts'
 import { listMetadataHosts } from '../clients/metadata-hosts.ts'
 import { registrationOpenUntil } from '../clients/registration-tokens.ts'
@@ -11,7 +13,7 @@ export type Offers = {
   /** Some app of ours asks for passwords itself. */
   challenges: boolean
   /** Hosts whose documents may speak for a client, with what such clients may ask for. */
-  metadataHosts: Map<string, string[]>
+  metadataHosts: Map<string, ScopePolicy>
 }
 
 export async function readOffers(db: Db): Promise<Offers> {
@@ -19,7 +21,7 @@ export async function readOffers(db: Db): Promise<Offers> {
   return {
     challenges: await someClientChallenges(db),
     registrationUntil: await registrationOpenUntil(db),
-    metadataHosts: new Map(hosts.map(({ host, scopes }) => [host, scopes])),
+    metadataHosts: new Map(hosts.map((allowed) => [allowed.host, allowed])),
   }
 }
 

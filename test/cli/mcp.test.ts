@@ -21,7 +21,11 @@ const { origin, database } = server
 const { db } = database
 const operator = { actor: { kind: 'operator' as const } }
 const scope = 'notes:read notes:write'
-const everything = { host: 'agents.example.com', scopes: ['openid', 'notes:read', 'notes:write'] }
+const everything = {
+  host: 'agents.example.com',
+  scopes: ['openid', 'notes:read', 'notes:write'],
+  apis: [],
+}
 
 type Reply = { status: number; headers?: Record<string, string>; body?: unknown }
 /** What the MCP server does otherwise; undefined: as it should be. */

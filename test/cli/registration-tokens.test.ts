@@ -66,6 +66,29 @@ test('create: uses, time, scopes, grants and hosts as they were said', async () 
   })
 })
 
+test('create: a scope that several APIs have needs --api, and an API alone gives all of it', async () => {
+  for (const host of ['one', 'two']) {
+    await createApi(
+      db,
+      { identifier: `https://${host}.example.org`, scopes: ['shared:read', `${host}:write`] },
+      { actor: { kind: 'operator' } },
+    )
+  }
+  const unclear = await tokens('create', 'Unclear', '--scope', 'shared:read')
+  expect([unclear.code, unclear.stderr]).toEqual([5, expect.stringContaining('--api')])
+  const api = 'https://one.example.org'
+  const named = await tokens('create', 'Clear', '--scope', 'shared:read', '--api', api, '--json')
+  expect(json(named.stdout).registration_token).toMatchObject({
+    scopes: ['shared:read'],
+    apis: [api],
+  })
+  const whole = await tokens('create', 'Whole', '--scope', 'openid', '--api', api, '--json')
+  expect(json(whole.stdout).registration_token).toMatchObject({
+    scopes: ['openid', 'shared:read', 'one:write'],
+    apis: [api],
+  })
+})
+
 test('create: for people, the token first', async () => {
   const { code, stdout, stderr } = await tokens('create', 'Shown')
   expect(code).toBe(0)

@@ -229,6 +229,7 @@ export const catalog = {
     host: 'text',
     scopes: 'text[]',
     createdAt: 'timestamp with time zone default',
+    apis: 'text[] default',
   },
   postedRequests: {
     idHash: 'bytea',
@@ -294,6 +295,7 @@ export const catalog = {
     createdAt: 'timestamp with time zone default',
     expiresAt: 'timestamp with time zone null',
     revokedAt: 'timestamp with time zone null',
+    apis: 'text[] default',
   },
   registrationTransitions: {
     registrationId: 'uuid',

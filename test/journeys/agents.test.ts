@@ -48,9 +48,9 @@ async function playServer(offered: string): Promise<string> {
 const [notes, others] = [await playServer(scope), await playServer('others:read')]
 beforeAll(async () => {
   const scopes = ['openid', 'offline_access', scope]
-  expect((await addMetadataHost(database.db, { host: agents.host, scopes }, operator)).ok).toBe(
-    true,
-  )
+  expect(
+    (await addMetadataHost(database.db, { host: agents.host, scopes, apis: [] }, operator)).ok,
+  ).toBe(true)
   await new Promise((resolve) => setTimeout(resolve, 1500))
 })
 

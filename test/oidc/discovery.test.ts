@@ -47,7 +47,7 @@ await authorize(visitor, app, person)
 await makeToken(server)
 await addMetadataHost(
   db,
-  { host: '127.0.0.1:1', scopes: ['openid'] },
+  { host: '127.0.0.1:1', scopes: ['openid'], apis: [] },
   { actor: { kind: 'operator' } },
 )
 await new Promise((resolve) => setTimeout(resolve, 1500))

@@ -1,6 +1,7 @@
 /** RFC 7591: apps register themselves with a token that an admin made, within what it allows, and never beyond. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
+import { deleteApi } from '../../src/clients/change-api.ts'
 import { createClient } from '../../src/clients/create-client.ts'
 import {
   findRegistrationToken,
@@ -392,6 +393,25 @@ describe('what a token allows', () => {
       const answer = await app.redeem(asked.request, asked.code, { resource })
       expect([answer.status, answer.body.scope]).toEqual([200, 'notes:read'])
     }
+  })
+
+  test('the API that was meant, and none that comes later with a scope of the same name', async () => {
+    const files = { identifier: 'https://files.example.org', scopes: ['files:read'] }
+    await createApi(db, files, operator)
+    const reading = await makeToken(server, { scopes: ['openid', 'files:read'] })
+    await createApi(db, { ...files, identifier: 'https://later.example.org' }, operator)
+    const { status, body } = await register(server, reading, good)
+    expect([status, body.scope]).toEqual([201, 'openid files:read'])
+    const { rows } = await database.pool.query(
+      'select api_identifier from client_apis where client_id = $1',
+      [body.client_id],
+    )
+    expect(rows).toEqual([{ api_identifier: files.identifier }])
+    await deleteApi(db, files.identifier, operator)
+    const after = await register(server, reading, good)
+    expect([after.status, after.body.scope]).toEqual([201, 'openid'])
+    const asked = await register(server, reading, { ...good, scope: 'openid files:read' })
+    expect([asked.status, asked.body.error]).toEqual([400, 'invalid_client_metadata'])
   })
 
   test('a program may act for itself only where the token says so', async () => {

@@ -4,6 +4,7 @@
  */
 import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
+import { deleteApi, updateApi } from '../../src/clients/change-api.ts'
 import { addMetadataHost, removeMetadataHost } from '../../src/clients/metadata-hosts.ts'
 import { documentSeconds } from '../../src/oidc/metadata-documents.ts'
 import { createIdp } from '../cli/support.ts'
@@ -37,7 +38,7 @@ beforeAll(async () => {
 afterEach(() => void vi.useRealTimers())
 
 async function allow(scopes = [...standard, 'notes:read'], host = agents.host) {
-  const done = await addMetadataHost(db, { host, scopes }, operator)
+  const done = await addMetadataHost(db, { host, scopes, apis: [] }, operator)
   expect(done.ok).toBe(true)
   await settled()
 }
@@ -143,6 +144,25 @@ test('it may ask for what its host may, and an API among that', async () => {
   expect([answer.status, answer.body.scope]).toEqual([200, 'notes:read'])
   const groups = await start(id, origin, { scope: 'openid groups' })
   expect(groups.headers.get('location')).toContain('error=invalid_scope')
+})
+
+test('an API that comes later with a scope of the same name is not meant, and one that goes harms nobody', async () => {
+  const later = 'https://later.example.org'
+  await createApi(db, { identifier: later, scopes: ['notes:read'] }, operator)
+  await settled()
+  const app = played(agents.publish('/later.json'))
+  const scope = 'openid notes:read'
+  const asked = await obtainCode(createBrowser(server), app, person, { scope, resource })
+  const answer = await app.redeem(asked.request, asked.code, { resource })
+  expect(answer.body.scope).toBe('notes:read')
+  const wrong = await start(app.id, origin, { scope, resource: later })
+  expect(wrong.headers.get('location')).toContain('error=invalid_target')
+  await deleteApi(db, later, operator)
+  await updateApi(db, resource, { removeScopes: ['notes:read'] }, operator)
+  await settled()
+  expect((await start(app.id)).status).toBe(303)
+  await updateApi(db, resource, { addScopes: ['notes:read'] }, operator)
+  await settled()
 })
 
 test('PKCE is required, and nothing that only an admin sets is taken', async () => {
@@ -374,7 +394,11 @@ test('discovery says so exactly while there is a host', async () => {
   const fresh = await startTestServer()
   const promised = async () => (await discovery(fresh.origin)).client_id_metadata_document_supported
   expect(await promised()).toBeUndefined()
-  await addMetadataHost(fresh.database.db, { host: 'a.example', scopes: standard }, operator)
+  await addMetadataHost(
+    fresh.database.db,
+    { host: 'a.example', scopes: standard, apis: [] },
+    operator,
+  )
   await expect.poll(promised, { timeout: 2000 }).toBe(true)
   await removeMetadataHost(fresh.database.db, 'a.example', operator)
   await expect.poll(promised, { timeout: 2000 }).toBeUndefined()

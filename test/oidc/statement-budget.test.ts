@@ -515,7 +515,7 @@ test('registering oneself: 9; reading that: 1; replacing it: 11; deleting it: 9'
 test('opening an app that its own document describes, in a session that is there: 2', async () => {
   await addMetadataHost(
     db,
-    { host: agents.host, scopes: ['openid'] },
+    { host: agents.host, scopes: ['openid'], apis: [] },
     { actor: { kind: 'operator' } },
   )
   await new Promise((resolve) => setTimeout(resolve, 1500))

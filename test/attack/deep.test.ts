@@ -16,7 +16,7 @@ const nested = (objects: number, arrays: number) => ({
 })
 const nests = nested(8000, 25_000)
 /** What is kept of a posted request is less than a body may hold. */
-const kept = nested(3000, 9000)
+const kept = nested(2000, 9000)
 
 /** Not escaped, so that as much as possible has room in a body of 56 KB. */
 const post = (endpoint: string, parameters: URLSearchParams, nest: string) =>

@@ -30,7 +30,10 @@ import {
 } from './waiting-codes.ts'
 
 export type Storage = {
+  /** For plain reads. */
   reads: Queryable
+  /** For questions that are counted, and so may wait for one another. */
+  pool: Queryable
   keyring: Keyring
   /** The metadata of an enabled client in RFC 7591 names, from memory. */
   findClient(id: string): Promise<Payload | undefined>
@@ -208,7 +211,9 @@ async function tokenRead(
   id: string,
 ): Promise<Found> {
   // The engine looks for an opaque token among three models at once; all wait for one statement.
-  unit.found ??= read(storage.reads, statement, [sha256(id), ...askingClient(statement)])
+  unit.found ??= isCounted(statement)
+    ? read(storage.pool, statement, [sha256(id), askingClient()])
+    : read(storage.reads, statement, [sha256(id)])
   const found = await unit.found
   const row = found.token ?? found.refreshToken
   if (row?.grant_id) {
@@ -230,9 +235,11 @@ const polls = {
   BackchannelAuthenticationRequest: 'polled_backchannel_authentication_requests',
 } as const
 
+const isCounted = (statement: TokenStatement) => statement.startsWith('polled_')
+
 /** Only its own app's questions count. */
-function askingClient(statement: TokenStatement): [] | [string | null] {
-  return statement.startsWith('polled_') ? [Provider.ctx?.oidc.client?.clientId ?? null] : []
+function askingClient(): string | null {
+  return Provider.ctx?.oidc.client?.clientId ?? null
 }
 
 /** To another client a pushed request does not exist; its own says whose it is. */

@@ -21,6 +21,7 @@ export function createProvider(options: ProviderOptions): Provider {
   const { config, pool, keyring, clients } = options
   const storage = {
     reads: options.reads,
+    pool,
     keyring,
     findClient: async (id: string) => {
       const client = await clients.client(id)

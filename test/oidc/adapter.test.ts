@@ -20,7 +20,12 @@ import { rounds } from '../support/rounds.ts'
 const database = await createDatabase()
 const { pool } = database
 const keyring = createKeyring(['a-secret-that-only-tests-know-0123456789'])
-const adapterOf = createAdapterFactory({ reads: pool, keyring, findClient: async () => undefined })
+const adapterOf = createAdapterFactory({
+  reads: pool,
+  pool,
+  keyring,
+  findClient: async () => undefined,
+})
 const grantId = randomToken()
 let accountId = ''
 

@@ -210,7 +210,7 @@ describe('a token is for one API and carries what concerns it', () => {
     )
     const by = await createApp(server, { apis: [identifier] })
     const itself = await createApp(server, { preset: 'service', apis: [identifier] })
-    await expect.poll(promised, { timeout: 2000 }).toContain('opaque_access')
+    await expect.poll(promised, { timeout: 5000 }).toContain('opaque_access')
     const detail = { type: 'opaque_access', folder: 'x' }
     const { answer } = await authorize(createBrowser(server), by, person, asking(detail))
     expect(answer.body.access_token).not.toContain('.')
@@ -364,7 +364,7 @@ test('a client that is limited to some types may not ask for others, nor keep th
     client: { metadata: { authorization_details_types: ['folder_access'] } },
   })
   const error = async (...details: unknown[]) => (await refusal(asking(...details), limited)).error
-  await expect.poll(() => error(order), { timeout: 2000 }).toBe('invalid_authorization_details')
+  await expect.poll(() => error(order), { timeout: 5000 }).toBe('invalid_authorization_details')
   const refreshed = await limited.refresh(answer.body.refresh_token)
   expect(refreshed.body).not.toHaveProperty('authorization_details')
   const page = await visitor.get(limited.begin(asking({ type: 'folder_access' })).url)
@@ -406,10 +406,10 @@ test('no row keeps a value of what was agreed to once its tokens are gone', asyn
 test('a type that is taken away, or goes with its API, is refused and leaves the next refresh', async () => {
   const { answer } = await authorize(createBrowser(server), both, person, asking(order))
   await updateApi(db, bank, { removeTypes: ['payment'] }, { actor })
-  await expect.poll(promised, { timeout: 2000 }).not.toContain('payment')
+  await expect.poll(promised, { timeout: 5000 }).not.toContain('payment')
   expect((await refusal(asking(order))).error).toBe('invalid_authorization_details')
   const { body } = await both.refresh(answer.body.refresh_token)
   expect(body).not.toHaveProperty('authorization_details')
   await deleteApi(db, files, { actor })
-  await expect.poll(promised, { timeout: 2000 }).not.toContain('folder_access')
+  await expect.poll(promised, { timeout: 5000 }).not.toContain('folder_access')
 })

@@ -338,6 +338,12 @@ test('a request in detail: 7 with its consent, then 2 to tokens and 1 to learn o
   })
 })
 
+test('the metadata of an API: 0', () =>
+  expectBudget(0, async () => {
+    const at = `${server.origin}/.well-known/oauth-protected-resource?resource=${encodeURIComponent(api)}`
+    expect((await fetch(at)).status).toBe(200)
+  }))
+
 test('a refresh without rotation: 2', async () => {
   const { answer } = await authorize(visitor, steady, person)
   await expectBudget(2, async () => {

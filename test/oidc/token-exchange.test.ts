@@ -43,6 +43,8 @@ beforeAll(async () => {
   gateway = await createApp(server, { preset: 'service', apis: [front] })
   next = await createApp(server, { preset: 'service', apis: [files] })
   keySet = createLocalJWKSet((await (await fetch(`${origin}/oauth2/jwks`)).json()) as JSONWebKeySet)
+  await allow(gateway, files, { scopes: ['read', 'write'] })
+  await allow(next, notes, { scopes: ['read'] })
 })
 
 async function allow(
@@ -83,11 +85,6 @@ function exchange(by: App, token: string | undefined, more: Parameters = {}): Pr
 const refused = ({ status, body }: Answer) => [status, body.error, body.access_token]
 
 describe('delegation', () => {
-  beforeAll(async () => {
-    await allow(gateway, files, { scopes: ['read', 'write'] })
-    await allow(next, notes, { scopes: ['read'] })
-  })
-
   test('an API calls the next one for the person, and the token says so', async () => {
     const { status, body } = await exchange(gateway, await tokenFor(front, 'buy'), {
       resource: files,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { presets, presetUris } from '../../src/clients/presets.ts'
+import { backchannelGrant } from '../../src/clients/rules/grants.ts'
 import { createClientCheck } from '../../src/oidc/validate-client.ts'
 
 const check = createClientCheck('https://id.example.org')
@@ -29,6 +30,10 @@ test.each(presets)('the engine takes the preset $name', async (preset) => {
     token_endpoint_auth_method: preset.authMethod,
     application_type: preset.applicationType,
     ...(preset.scopes.length > 0 ? { scope: preset.scopes.join(' ') } : {}),
+    // Stored with every client that asks people on their own device.
+    ...(preset.grantTypes.includes(backchannelGrant)
+      ? { backchannel_token_delivery_mode: 'poll' }
+      : {}),
   })
 })
 

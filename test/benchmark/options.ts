@@ -42,7 +42,7 @@ const whole = {
 const quick = {
   ...whole,
   stretchMs: 500,
-  warmUpMs: 300,
+  warmUpMs: 1_000,
   people: 48,
   services: 200,
   tokens: 5_000,

@@ -26,6 +26,7 @@ export type Views = {
   ): { subject: string; text: string; html: string }
   /** A phrase in plain text; an unknown key throws. */
   t(locale: Locale, key: string, values?: object): string
+  has(locale: Locale, key: string): boolean
   /** What `page()` links to, by path: `/assets/<name>.<hash>.<type>`. */
   asset(path: string): Asset | undefined
 }
@@ -105,6 +106,7 @@ export function createViews(options: {
       }
     },
     t: (locale, key, values) => phrases[locale].t(key, { ...values }),
+    has: (locale, key) => phrases[locale].has(key),
     asset: assets.find,
   }
 }

@@ -2,6 +2,23 @@
 import type { StoredClient } from '../clients/clients.ts'
 import { noPolicy } from '../clients/policy.ts'
 
+/** Where somebody may come back to after signing in for our own pages, by the name that `/sign-in?to=` gives it. */
+export const accountPages = {
+  home: '/account',
+  requests: '/account/requests',
+  profile: '/account/profile',
+  security: '/account/security',
+  devices: '/account/devices',
+  apps: '/account/apps',
+  activity: '/account/activity',
+  data: '/account/data',
+  password: '/account/password',
+  address: '/account/address',
+  delete: '/account/delete',
+} as const satisfies Record<string, `/account${string}`>
+
+export type AccountPage = keyof typeof accountPages
+
 /** Cannot be taken by a registered app: those ids never hold a dot. */
 export const accountClientId = 'account.pages'
 
@@ -9,7 +26,7 @@ export function accountClient(issuer: string, brandName: string): StoredClient {
   const metadata = {
     client_id: accountClientId,
     client_id_issued_at: 0,
-    redirect_uris: [`${issuer}/account`, `${issuer}/account/requests`],
+    redirect_uris: Object.values(accountPages).map((path) => issuer + path),
     response_types: ['code'],
     grant_types: ['authorization_code'],
     application_type: 'web',

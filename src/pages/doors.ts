@@ -1,34 +1,23 @@
 /**
- * The pages that people reach without an app: home, sign-in, registration, the mailed link and their own
- * account. Signing in here is an authorization request like any other, from an app that is ourselves.
+ * The pages that people reach without an app: home, sign-in, registration and the mailed link.
+ * Signing in here is an authorization request like any other, from an app that is ourselves.
  */
 import type { Context } from 'koa'
 import { randomToken, sha256 } from '../crypto.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
 import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
-import { accountClientId } from '../oidc/account-client.ts'
-import { cookieNames } from '../oidc/cookies.ts'
-import { signedOutPath } from '../oidc/protocol-pages.ts'
-import { questionsPath } from '../oidc/question-mails.ts'
+import { type AccountPage, accountClientId, accountPages } from '../oidc/account-client.ts'
 import type { RegistrationKey } from '../registration/deps.ts'
 import { readLink, verifyToken } from '../registration/proofs.ts'
-import type { Row } from '../sessions/artefacts.ts'
-import { disconnectApp, listConnectedApps } from '../sessions/consents.ts'
-import { signOut as signOutOf } from '../sessions/end-sessions.ts'
-import { listQuestions } from '../sessions/questions.ts'
-import { read } from '../sessions/reads.ts'
+import { type AccountFrame, freshSeconds } from './account/frame.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
-import { formOf } from './flow.ts'
 import type { Place } from './registration.ts'
-import { signedOutPage } from './signed-out.ts'
 
-export function doors(deps: PagesDeps) {
+export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
   const { issuer } = deps.config
   const secure = issuer.startsWith('https:')
-  const names = cookieNames(issuer)
-  const signedOut = signedOutPage(deps)
   const registrationCookie = hostCookieName('registration', secure)
-  return { home, signIn, account, disconnect, signOut, sessionOf, place, showLink, submitLink }
+  return { home, signIn, place, showLink, submitLink }
 
   async function home(ctx: Context): Promise<void> {
     if ((await sessionOf(ctx)).account) return seeOther(ctx, '/account')
@@ -38,76 +27,30 @@ export function doors(deps: PagesDeps) {
     })
   }
 
-  /** Nobody can redeem the code that comes back: its verifier is thrown away here. */
+  /**
+   * Nobody can redeem the code that comes back: its verifier is thrown away here. `fresh` asks for a recent sign-in, of
+   * the person who is here.
+   */
   async function signIn(ctx: Context): Promise<void> {
+    const { to, fresh } = ctx.query
+    // Where to is chosen from our own pages, never from an address.
+    const page = typeof to === 'string' && Object.hasOwn(accountPages, to) ? to : 'home'
     const query = new URLSearchParams({
       client_id: accountClientId,
-      // Where to is chosen from our own pages, never from an address.
-      redirect_uri: ctx.query.to === 'requests' ? issuer + questionsPath : `${issuer}/account`,
+      redirect_uri: issuer + accountPages[page as AccountPage],
       response_type: 'code',
       scope: 'openid',
       code_challenge_method: 'S256',
       code_challenge: sha256(randomToken()).toString('base64url'),
     })
+    if (fresh === '1') {
+      query.set('max_age', String(freshSeconds))
+      const { account } = await sessionOf(ctx)
+      if (account) query.set('login_hint', String(account.username))
+    }
     const { ui_locales: asked } = ctx.query
     if (typeof asked === 'string') query.set('ui_locales', asked)
     seeOther(ctx, `/oauth2/authorize?${query}`)
-  }
-
-  async function account(ctx: Context): Promise<void> {
-    // The answer of our own request: a reload must not carry it.
-    if (ctx.query.code !== undefined || ctx.query.iss !== undefined)
-      return seeOther(ctx, '/account')
-    const { account: person } = await sessionOf(ctx)
-    if (!person) return seeOther(ctx, '/sign-in')
-    await drawAccount(ctx, person)
-  }
-
-  async function drawAccount(ctx: Context, person: Row, disconnected?: string): Promise<void> {
-    draw(ctx, deps, 'account', {
-      action: '/account/sign-out',
-      username: String(person.username),
-      name: String(person.name),
-      email: String(person.email),
-      emailVerified: person.email_verified_at !== null,
-      apps: (await listConnectedApps(deps.database.db, String(person.id))).map((app) => ({
-        ...app,
-        id: app.clientId,
-      })),
-      disconnectAction: '/account/apps',
-      questions: (await listQuestions(deps.database.db, String(person.id))).length,
-      disconnected,
-    })
-  }
-
-  async function disconnect(ctx: Context): Promise<void> {
-    const { account: person } = await sessionOf(ctx)
-    if (!person) return seeOther(ctx, '/sign-in')
-    const accountId = String(person.id)
-    const { client: clientId = '' } = formOf(ctx)
-    const actor = { kind: 'person', id: accountId } as const
-    const { origin } = ctx.state
-    const app = await deps.clients.client(clientId)
-    const gone = await disconnectApp(deps.database.db, { accountId, clientId }, { actor, origin })
-    await drawAccount(ctx, person, gone ? (app?.name ?? clientId) : undefined)
-  }
-
-  async function signOut(ctx: Context): Promise<void> {
-    const { session, account: person } = await sessionOf(ctx)
-    if (session) {
-      const uid = String(session.uid)
-      const accountId = person && String(person.id)
-      const ended = await signOutOf(deps.database.db, { uid, accountId }, ctx.state.origin)
-      signedOut.remember(ctx, { uid, clientIds: ended.parts.map(({ clientId }) => clientId) })
-    }
-    setCookie(ctx, names.session, '', { secure, maxAgeSeconds: 0 })
-    seeOther(ctx, signedOutPath)
-  }
-
-  async function sessionOf(ctx: Context) {
-    const sessionId = ctx.cookies.get(names.session, { signed: false })
-    if (!sessionId) return {}
-    return read(deps.database.pool, 'request', [sha256(sessionId), null, null])
   }
 
   /** Registration at the door: its handle is in a cookie of this browser. */

@@ -4,6 +4,8 @@ import type { Context, Middleware } from 'koa'
 import { AppError } from '../errors.ts'
 import { parseForm } from '../http/form-body.ts'
 import { listMailbox } from '../mail/mailbox.ts'
+import { createAccountFrame } from './account/frame.ts'
+import { accountRoutes } from './account/routes.ts'
 import { consentPages } from './consent.ts'
 import { draw, type PagesDeps } from './context.ts'
 import { devicePages } from './device.ts'
@@ -20,8 +22,9 @@ export function pageRoutes(deps: PagesDeps): Router {
   const signInPage = signInPages(deps)
   const consent = consentPages(deps)
   const registration = registrationPages(deps)
-  const door = doors(deps)
-  const questions = questionPages(deps, consent, door.sessionOf)
+  const frame = createAccountFrame(deps)
+  const door = doors(deps, frame.sessionOf)
+  const questions = questionPages(deps, consent, frame.sessionOf)
 
   router.get('/sign-in/:flow', flowPage(deps, 'sign-in', signInPage.show))
   router.post('/sign-in/:flow', parseForm, flowPage(deps, 'sign-in', signInPage.submit))
@@ -55,11 +58,9 @@ export function pageRoutes(deps: PagesDeps): Router {
   router.get('/', door.home)
   router.get('/sign-in', door.signIn)
   router.get('/device/qr.svg', devicePages(deps).showQr)
-  router.get('/account', door.account)
   router.get('/account/requests', questions.show)
   router.post('/account/requests', ...form, questions.submit)
-  router.post('/account/apps', ...form, door.disconnect)
-  router.post('/account/sign-out', ...form, door.signOut)
+  accountRoutes(router, deps, { frame, form })
   router.get('/register', (ctx) => registration.showForm(ctx, door.place(ctx)))
   router.post('/register', ...form, (ctx) => registration.submitForm(ctx, door.place(ctx)))
   router.get('/verify-email', async (ctx) => {

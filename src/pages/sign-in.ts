@@ -4,6 +4,7 @@ import type { Account } from '../accounts/accounts.ts'
 import { record } from '../audit/audit.ts'
 import { proofOf } from '../credentials/step-up.ts'
 import { AppError } from '../errors.ts'
+import { accountClientId } from '../oidc/account-client.ts'
 import { type Flow, finishSelection, finishSignIn, saveProgress } from '../oidc/interactions.ts'
 import { pendingFor } from '../registration/handles.ts'
 import type { PageError } from '../views/page-data.ts'
@@ -86,6 +87,7 @@ export function signInPages(deps: PagesDeps) {
       'sign-in',
       {
         ...given,
+        ...(isConfirmation(flow) ? { notice: 'again' as const } : {}),
         action: pathOf(flow.id, 'sign-in'),
         app: await appOfFlow(deps, flow),
         registerHref: deps.config.registration === 'open' ? pathOf(flow.id, 'register') : undefined,
@@ -93,6 +95,15 @@ export function signInPages(deps: PagesDeps) {
       status,
     )
   }
+}
+
+/** For a sensitive act in the own account, whoever is signed in signs in once more. */
+function isConfirmation(flow: Flow): boolean {
+  return (
+    flow.clientId === accountClientId &&
+    flow.account !== undefined &&
+    flow.parameters.max_age !== undefined
+  )
 }
 
 /** Ends the step for `account`, who has just been proven, and sends the browser back to the engine. */

@@ -14,7 +14,7 @@ const javascript = 'text/javascript; charset=utf-8'
 const sources = {
   'look.css': {
     type: 'text/css; charset=utf-8',
-    files: ['tokens', 'frame', 'forms', 'parts'].map((name) => `${name}.css`),
+    files: ['tokens', 'frame', 'forms', 'parts', 'account'].map((name) => `${name}.css`),
   },
   'page.js': { type: javascript, files: ['page.js'] },
   'icon.svg': { type: 'image/svg+xml', files: ['icon.svg'] },

@@ -41,6 +41,9 @@ type Common = {
 /** `csrf` travels as the hidden input of that name, in every form that posts to `action`. */
 type Form = Common & { action: string; csrf: string }
 
+/** A page of a person's own account. `notice` is what was just done: the phrase `account.done.<notice>`. */
+type AccountForm = Form & { notice?: string | undefined }
+
 /** One row of the consent page, with the person's real values. */
 export type ConsentItem =
   | { kind: 'identifier' }
@@ -99,7 +102,7 @@ export type PageData = {
     identifier?: string | undefined
     registerHref?: string | undefined
     forgotHref?: string | undefined
-    notice?: 'verified' | 'signed-out' | 'address-changed' | undefined
+    notice?: 'verified' | 'signed-out' | 'address-changed' | 'again' | undefined
   }
   /** Fields `username`, `email`, `password`, `name`. `typed` never holds the password. */
   register: Form & {
@@ -181,20 +184,31 @@ export type PageData = {
     reference?: string | undefined
     backHref?: string | undefined
   }
-  /**
-   * `action` receives the sign-out button, `disconnectAction` the field `client` of a connected app. `disconnected`
-   * names the app that was just removed.
-   */
-  account: Form & {
-    apps: readonly { id: string; name: string; since: Date }[]
-    disconnectAction: string
-    disconnected?: string | undefined
+  /** `action` receives the sign-out button. */
+  account: AccountForm & {
     /** How many apps wait for an answer. */
     questions?: number | undefined
     username: string
     name?: string | undefined
     email: string
     emailVerified: boolean
+  }
+  /**
+   * What guards the account, a row each: the phrases `account.security.<kind>.title`, `.since` (with `date`) or `.state` where
+   * there is neither date nor value, and `.change`, the words of the link to `href`.
+   */
+  'account-security': AccountForm & {
+    items: readonly {
+      kind: string
+      href?: string | undefined
+      value?: string | undefined
+      date?: Date | undefined
+    }[]
+  }
+  /** `action` receives the field `client` of an app. `disconnected` names the one that was just removed. */
+  'account-apps': AccountForm & {
+    apps: readonly { id: string; name: string; since: Date }[]
+    disconnected?: string | undefined
   }
   /** Field `user_code`. `filled`: it came with the link. `qr` is the link to here, for a phone. */
   device: Form & {

@@ -18,7 +18,7 @@ test('removing an app ends its tokens, and it asks anew', async () => {
   const { body: tokens } = (await authorize(browser, app, person, { scope })).answer
   const { body: others } = (await authorize(browser, other, person, { scope })).answer
 
-  const account = await browser.get(`${server.origin}/account`)
+  const account = await browser.get(`${server.origin}/account/apps`)
   expect(account.body).toContain(`disconnect-${other.id}`)
   const after = await browser.press(account, `disconnect-${app.id}`)
   expect(after.body).not.toContain(`disconnect-${app.id}`)
@@ -36,7 +36,7 @@ test("another person's apps cannot be removed", async () => {
   const { answer } = await authorize(theirs, app, await createPerson(server))
   const other = await createApp(server)
   await authorize(mine, other, await createPerson(server))
-  const account = await mine.get(`${server.origin}/account`)
+  const account = await mine.get(`${server.origin}/account/apps`)
   await mine.press(account, `disconnect-${other.id}`, { client: app.id })
   expect((await app.userinfo(answer.body.access_token)).status).toBe(200)
 })

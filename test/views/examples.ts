@@ -3,6 +3,7 @@
  * one item, many items. Tests draw them all; a browser can be shown them one by one.
  */
 import type { PageData } from '../../src/views/page-data.ts'
+import { own } from './account-examples.ts'
 
 export type Example = {
   [N in keyof PageData]: { page: N; state: string; data: PageData[N] }
@@ -392,12 +393,6 @@ const leaving: Example[] = [
       name: '陈梅',
       email: 'mei@example.com',
       emailVerified: true,
-      disconnectAction: '/account/apps',
-      apps: [
-        { id: 'cloud-1', name: 'Cloudreve', since: new Date('2026-03-01T12:00:00Z') },
-        { id: 'long-2', name: `${'Ein sehr langer Name '.repeat(4)}云盘`, since: new Date(0) },
-      ],
-      disconnected: 'Wiki',
     },
   },
   {
@@ -408,10 +403,9 @@ const leaving: Example[] = [
       username: 'mei_chen',
       email: 'mei@example.com',
       emailVerified: false,
-      disconnectAction: '/account/apps',
-      apps: [],
     },
   },
+  ...own,
 ]
 
 const continueHref = '/sign-in/f1/restart'

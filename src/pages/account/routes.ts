@@ -1,0 +1,25 @@
+/** Every page of a person's own account and its address. */
+import type Router from '@koa/router'
+import type { Middleware } from 'koa'
+import type { PagesDeps } from '../context.ts'
+import { accountAppsPages } from './apps.ts'
+import type { AccountFrame } from './frame.ts'
+import { accountHomePages } from './home.ts'
+import { accountSecurityPages } from './security.ts'
+
+/** `form` parses a POST and demands its proof against forgery. */
+export function accountRoutes(
+  router: Router,
+  deps: PagesDeps,
+  { frame, form }: { frame: AccountFrame; form: Middleware[] },
+): void {
+  const home = accountHomePages(deps, frame)
+  const security = accountSecurityPages(deps, frame)
+  const apps = accountAppsPages(deps, frame)
+
+  router.get('/account', frame.page('home', home.show))
+  router.post('/account/sign-out', ...form, home.signOut)
+  router.get('/account/security', frame.page('security', security.show))
+  router.get('/account/apps', frame.page('apps', apps.show))
+  router.post('/account/apps', ...form, frame.page('apps', apps.disconnect))
+}

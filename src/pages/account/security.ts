@@ -1,0 +1,22 @@
+/** What guards the account, and the ways to change each: one row for every thing that somebody can have. */
+import type { Context } from 'koa'
+import { findAccount } from '../../accounts/accounts.ts'
+import type { PageData } from '../../views/page-data.ts'
+import type { PagesDeps } from '../context.ts'
+import type { AccountFrame, Signed } from './frame.ts'
+
+type Item = PageData['account-security']['items'][number]
+
+export function accountSecurityPages(deps: PagesDeps, frame: AccountFrame) {
+  const { db } = deps.database
+  return { show }
+
+  async function show(ctx: Context, { accountId, account }: Signed): Promise<void> {
+    const person = await findAccount(db, accountId)
+    const items: Item[] = [
+      { kind: 'password', date: person?.passwordChangedAt ?? person?.createdAt },
+      { kind: 'address', value: String(account.email) },
+    ]
+    frame.drawPage(ctx, 'account-security', { action: '/account/security', items })
+  }
+}

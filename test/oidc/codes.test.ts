@@ -127,7 +127,7 @@ test('TK-08: grants that are off, and grants that are not the app\u2019s, are re
     expect([status, body.error]).toEqual([400, 'unsupported_grant_type'])
   }
   const { status, body } = await app.post('token', { grant_type: 'client_credentials' })
-  expect([status, body.error]).toEqual([400, 'invalid_request'])
+  expect([status, body.error]).toEqual([400, 'unauthorized_client'])
   expect(body.access_token).toBeUndefined()
 })
 

@@ -9,6 +9,7 @@ import { challengeGrant, fillRedirectUri } from './authorization-challenge.ts'
 import { clientMetadata } from './client-metadata.ts'
 import { configuration, type ProviderOptions } from './configuration.ts'
 import { takeConfirmationsOfOurs } from './device-flow.ts'
+import { takeOnlyIdTokens } from './id-token-hints.ts'
 import { leaveLogoutToUs } from './logout.ts'
 import { keepParsedClients } from './parsed-clients.ts'
 import { deriveSuccessors } from './refresh-retry.ts'
@@ -56,6 +57,7 @@ export function createProvider(options: ProviderOptions): Provider {
     return type === challengeGrant || grantTypeAllowed.call(this, type)
   }
   leaveLogoutToUs(provider)
+  takeOnlyIdTokens(provider)
   takeConfirmationsOfOurs(provider)
   nameUnauthorizedClients(provider)
   deriveSuccessors(provider, Provider, keyring)

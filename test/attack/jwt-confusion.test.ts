@@ -167,7 +167,7 @@ const places: Record<string, { takes: Kind[]; took(token: string): Promise<boole
     took: (token) =>
       succeeds(exchange({ subject_token: token, subject_token_type: `${tokenType}id_token` })),
   },
-  'subject token, as any JWT': {
+  'subject token, as a JWT': {
     takes: [],
     took: (token) =>
       succeeds(exchange({ subject_token: token, subject_token_type: `${tokenType}jwt` })),

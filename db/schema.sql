@@ -330,6 +330,56 @@ create table metadata_hosts (
   constraint metadata_hosts_host_check CHECK (host <> ''::text)
 );
 
+create table passkey_challenges (
+  id_hash bytea not null,
+  purpose text not null,
+  bound_to bytea not null,
+  account_id uuid,
+  expires_at timestamp with time zone not null,
+  constraint passkey_challenges_pkey PRIMARY KEY (id_hash),
+  constraint passkey_challenges_purpose_check CHECK (purpose = ANY (ARRAY['add'::text, 'sign-in'::text]))
+);
+CREATE INDEX passkey_challenges_account_id_idx ON passkey_challenges USING btree (account_id);
+CREATE INDEX passkey_challenges_expires_at_idx ON passkey_challenges USING btree (expires_at);
+
+create table passkey_declines (
+  account_id uuid not null,
+  device_hash bytea not null,
+  declined_at timestamp with time zone not null default now(),
+  constraint passkey_declines_pkey PRIMARY KEY (account_id, device_hash)
+);
+
+create table passkey_holders (
+  account_id uuid not null,
+  user_handle bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint passkey_holders_pkey PRIMARY KEY (account_id),
+  constraint passkey_holders_user_handle_check CHECK (octet_length(user_handle) = 32),
+  constraint passkey_holders_user_handle_key UNIQUE (user_handle)
+);
+
+create table passkeys (
+  id uuid not null,
+  account_id uuid not null,
+  credential_id bytea not null,
+  public_key bytea not null,
+  counter bigint not null,
+  transports text[] not null default '{}'::text[],
+  backup_eligible boolean not null,
+  backed_up boolean not null,
+  aaguid uuid not null,
+  rp_id text not null,
+  name text not null default ''::text,
+  created_at timestamp with time zone not null default now(),
+  last_used_at timestamp with time zone,
+  constraint passkeys_pkey PRIMARY KEY (id),
+  constraint passkeys_check CHECK (backup_eligible OR NOT backed_up),
+  constraint passkeys_counter_check CHECK (counter >= 0),
+  constraint passkeys_credential_id_check CHECK (octet_length(credential_id) >= 1 AND octet_length(credential_id) <= 1023),
+  constraint passkeys_credential_id_key UNIQUE (credential_id)
+);
+CREATE INDEX passkeys_account_id_idx ON passkeys USING btree (account_id);
+
 create table posted_requests (
   id_hash bytea not null,
   endpoint text not null,
@@ -560,6 +610,10 @@ alter table client_apis add constraint client_apis_api_identifier_fkey FOREIGN K
 alter table client_apis add constraint client_apis_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table client_secrets add constraint client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table clients add constraint clients_registered_with_fkey FOREIGN KEY (registered_with) REFERENCES registration_tokens(id);
+alter table passkey_challenges add constraint passkey_challenges_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table passkey_declines add constraint passkey_declines_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table passkey_holders add constraint passkey_holders_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table passkeys add constraint passkeys_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table registration_transitions add constraint registration_transitions_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES registrations(id) ON DELETE CASCADE;
 alter table registrations add constraint registrations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE SET NULL;
 alter table token_exchanges add constraint token_exchanges_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;

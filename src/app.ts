@@ -6,6 +6,7 @@ import { openApiRoutes } from './api/openapi.ts'
 import { registrationRoutes } from './api/registrations.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
+import { createPasskeyMailer } from './credentials/passkey-mails.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
 import { createKeyring } from './crypto.ts'
 import type { Database } from './database/connection.ts'
@@ -290,6 +291,7 @@ export function createApp(options: AppOptions): App {
         mailer,
         allowMail: (recipient) => limits.allows('question-recipient', recipient),
       }),
+      'mail.passkey': createPasskeyMailer({ db, views, mailer }),
       'backchannel.ping': createPingSender({
         pool,
         keyring,

@@ -41,7 +41,7 @@ function initial(name: string): string {
 
 /** What people and apps have chosen for themselves, made fit for a mail; codes and numbers stay. */
 function neutralTexts<T extends Record<string, unknown>>(values: T): T {
-  const chosen = ['username', 'app', 'message']
+  const chosen = ['username', 'app', 'message', 'passkey']
   const entries = Object.entries(values).map(([name, value]) => [
     name,
     chosen.includes(name) && typeof value === 'string' ? neutral(value) : value,

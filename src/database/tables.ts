@@ -45,6 +45,30 @@ export type Tables = {
     role: string
     createdAt: Generated<Date>
   }
+  passkeyHolders: { accountId: string; userHandle: Buffer; createdAt: Generated<Date> }
+  passkeys: {
+    id: string
+    accountId: string
+    credentialId: Buffer
+    publicKey: Buffer
+    counter: ColumnType<string, number, number>
+    transports: Generated<string[]>
+    backupEligible: boolean
+    backedUp: boolean
+    aaguid: string
+    rpId: string
+    name: Generated<string>
+    createdAt: Generated<Date>
+    lastUsedAt: Generated<Date | null>
+  }
+  passkeyChallenges: {
+    idHash: Buffer
+    purpose: 'add' | 'sign-in'
+    boundTo: Buffer
+    accountId: string | null
+    expiresAt: Date
+  }
+  passkeyDeclines: { accountId: string; deviceHash: Buffer; declinedAt: Generated<Date> }
   registrations: {
     id: string
     handleHash: Buffer

@@ -14,6 +14,13 @@ export type Tasks = {
   'logout.backchannel': { clientId: string }
   /** Tells a person that an app asks for their yes; `question` is the hash of its id, in hexadecimal digits. */
   'mail.question': { question: string }
+  /** Tells a person that their account has a passkey more or less; `name` may be empty. */
+  'mail.passkey': {
+    accountId: string
+    passkeyId: string
+    change: 'added' | 'removed'
+    name: string
+  }
   /** Tells an app that somebody has decided. */
   'backchannel.ping': { question: string }
   /** Removes what has expired, in batches. */

@@ -20,6 +20,7 @@ const kept = {
   replay_detection: '1 hour',
   posted_requests: '0',
   auth_sessions: '0',
+  passkey_challenges: '0',
 } as const
 
 /** Anybody can begin a sign-in, so these go after a night (DS-07); whoever said who they are may come back later. */

@@ -247,6 +247,9 @@ export type PageData = {
 export type MailData = {
   'verify-email': { username: string; code: string; path: string; minutes: number }
   'already-registered': { username: string; path: string }
+  /** `passkey` is its name, or empty. */
+  'passkey-added': { username: string; passkey: string; path: string }
+  'passkey-removed': { username: string; passkey: string; path: string }
   /** An app asks for the person's yes; `message` is what it shows as well. */
   question: {
     username: string

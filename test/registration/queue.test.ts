@@ -26,6 +26,7 @@ async function startWorkers(count: number, send: (to: string) => Promise<void>) 
     handlers: {
       'mail.verification': sender,
       'logout.backchannel': async () => {},
+      'mail.passkey': async () => {},
       'mail.question': async () => {},
       'backchannel.ping': async () => {},
       cleanup: async () => {},

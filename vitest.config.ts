@@ -18,8 +18,13 @@ export default defineConfig({
         test: {
           name: 'house',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/benchmark/**', 'test/browser/**'],
+          exclude: ['test/benchmark/**', 'test/browser/**', 'test/conformance/**'],
         },
+      },
+      {
+        extends: true,
+        // Each file starts a provider by `npm start` and registers its apps by `npx idp`.
+        test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'] },
       },
       {
         extends: true,

@@ -11,13 +11,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { fileURLToPath } from 'node:url'
-import { createRemoteJWKSet, jwtVerify } from 'jose'
-import { afterAll, expect, vi } from 'vitest'
+import { afterAll, vi } from 'vitest'
 import { type Made, makeAuthority, makeCertificate } from '../support/certificates.ts'
-import type { Key } from '../support/client-keys.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
-import { password } from '../support/person.ts'
-import { type App, playApp, type Ways } from '../support/relying-party.ts'
 import { freePort } from '../support/server.ts'
 
 // A whole program starts here, beside others: a busy machine takes its time.
@@ -59,6 +55,8 @@ export async function startProvider(env: Record<string, string> = {}): Promise<P
     DATA_DIR: directory,
     TLS_CERT_FILE: write('cert.pem', site.cert),
     TLS_KEY_FILE: write('key.pem', site.key),
+    // For apps on this machine that the provider calls.
+    NODE_EXTRA_CA_CERTS: write('ca.pem', authority.cert),
     MTLS_ORIGIN: certificateOrigin,
     LIMIT_FACTOR: '1000',
     ...env,
@@ -120,69 +118,4 @@ function trustAuthority(): Made {
 export function certify(issuer: Made): Made {
   const alternatives = [{ dns: 'localhost' }, { ip: '127.0.0.1' }]
   return makeCertificate({ subject: [['CN', 'localhost']], issuer, alternatives })
-}
-
-/** Somebody with a proven address; `flags` are those of `users update`. */
-export async function createPerson(provider: Provider, username: string, flags: string[] = []) {
-  const email = `${username}@example.org`
-  const create = ['users', 'create', username, '--email', email, '--verified', '--password-stdin']
-  const made = await provider.idp([...create, '--name', 'Ada Lovelace', '--json'], password)
-  expect(made.code, made.stderr).toBe(0)
-  if (flags.length > 0) {
-    const updated = await provider.idp(['users', 'update', username, ...flags])
-    expect(updated.code, updated.stderr).toBe(0)
-  }
-  return { username, email, password }
-}
-
-let count = 0
-
-/** An app as `clients create` makes it; `flags` on top of its name and redirect URI. */
-export async function createApp(
-  { origin, idp }: Provider,
-  flags: string[],
-  {
-    redirectUri = `https://app${++count}.example.com/cb`,
-    ...ways
-  }: Ways & { redirectUri?: string } = {},
-): Promise<App> {
-  const create = ['clients', 'create', `App ${++count}`, '--redirect-uri', redirectUri, '--json']
-  const { code, stdout, stderr } = await idp([...create, ...flags])
-  expect(code, stderr).toBe(0)
-  const { client } = JSON.parse(stdout) as { client: Record<string, string | undefined> }
-  return playApp({
-    origin,
-    redirectUri,
-    id: client.client_id ?? '',
-    secret: client.client_secret,
-    method: client.token_endpoint_auth_method ?? '',
-    scope: client.scope,
-    ...ways,
-  })
-}
-
-/** The claims of an ID token, which has to be as OpenID Connect Core §3.1.3.7 wants it. */
-export async function verifyIdToken(
-  { origin, metadata }: Pick<Provider, 'origin' | 'metadata'>,
-  app: Pick<App, 'id'>,
-  idToken: string | undefined,
-  nonce?: string,
-): Promise<Record<string, unknown> & { alg: string }> {
-  const keySet = createRemoteJWKSet(new URL(String(metadata.jwks_uri)))
-  const { payload, protectedHeader } = await jwtVerify(idToken ?? '', keySet, {
-    issuer: origin,
-    audience: app.id,
-    requiredClaims: ['sub', 'exp', 'iat'],
-  })
-  expect(protectedHeader.kid).toBeTruthy()
-  expect(payload.aud).toBe(app.id)
-  expect(payload.nonce).toBe(nonce)
-  return { ...payload, alg: protectedHeader.alg }
-}
-
-/** A file for `--jwks-file`. */
-export function writeKeys({ directory }: Pick<Provider, 'directory'>, ...keys: Key[]): string {
-  const file = join(directory, `keys-${++count}.json`)
-  writeFileSync(file, JSON.stringify({ keys: keys.map(({ publicJwk }) => publicJwk) }))
-  return file
 }

@@ -7,7 +7,7 @@ import { sha256 } from '../../../src/crypto.ts'
 import type { Page } from '../../../src/demo/visitor.ts'
 import { signRequest } from '../../support/client-keys.ts'
 import { walk } from '../../support/person.ts'
-import { verifyIdToken } from '../support.ts'
+import { verifyIdToken } from '../cast.ts'
 import type { Op } from './op.ts'
 
 export function testCodes(op: Op): void {

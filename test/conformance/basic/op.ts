@@ -2,23 +2,13 @@
  * What the modules of the Basic plan share, which run twice as in the suite: answered in the query of the redirect, and
  * by a form that the browser posts (Form Post plan). The apps send no PKCE, since the suite does not either.
  */
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
-import { afterAll, expect } from 'vitest'
+import { expect } from 'vitest'
 import type { Page, Visitor } from '../../../src/demo/visitor.ts'
 import { createKey, type Key } from '../../support/client-keys.ts'
 import { createBrowser, walk } from '../../support/person.ts'
 import type { Answer, App, Parameters, Request } from '../../support/relying-party.ts'
-import {
-  certify,
-  createApp,
-  createPerson,
-  type Provider,
-  startProvider,
-  verifyIdToken,
-  writeKeys,
-} from '../support.ts'
+import { createApp, createPerson, startListener, verifyIdToken, writeKeys } from '../cast.ts'
+import { type Provider, startProvider } from '../support.ts'
 
 export type Mode = 'query' | 'form_post'
 type Callback = Record<string, string>
@@ -104,17 +94,10 @@ export async function startOp(mode: Mode): Promise<Op> {
   }
 }
 
-/** The app's own side of a form post: a page over TLS that reads what is posted to it. */
+/** The app's own side of a form post. */
 async function startCallback(provider: Provider) {
-  const posted: Callback[] = []
-  const server = createServer(certify(provider.authority), async (request, response) => {
-    posted.push(Object.fromEntries(new URLSearchParams(await text(request))))
-    response.end('signed in')
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  afterAll(() => void server.close().closeAllConnections())
-  const { port } = server.address() as AddressInfo
-  const redirectUri = `https://localhost:${port}/callback`
+  const { origin, heard } = await startListener(provider)
+  const redirectUri = `${origin}/callback`
 
   /** Presses the one button that the form shows to browsers without scripts. */
   async function post(page: Page): Promise<Callback> {
@@ -124,7 +107,7 @@ async function startCallback(provider: Provider) {
     const body = new URLSearchParams(fields.map(([, name = '', value = '']) => [name, value]))
     expect(new URL(page.url).search).not.toContain('code=')
     expect((await fetch(redirectUri, { method: 'POST', body })).status).toBe(200)
-    return posted.at(-1) ?? {}
+    return heard.at(-1)?.fields ?? {}
   }
   return { redirectUri, post }
 }

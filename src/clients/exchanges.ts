@@ -10,6 +10,7 @@ import { bumpVersion } from '../database/versions.ts'
 import { findApi } from './apis.ts'
 import { type Client, findClient } from './clients.ts'
 import { type Problem, shorten } from './rules/problem.ts'
+import { checkGrantOfProfile } from './rules/profile.ts'
 import { isScopeToken } from './scopes.ts'
 
 export const exchangeModes = ['impersonation', 'delegation'] as const
@@ -50,6 +51,7 @@ export function allowExchange(
     const audience = api ? undefined : await findClient(trx, input.audience)
     const problems = [
       ...checkClient(client),
+      ...checkGrantOfProfile(client),
       ...(api || audience ? [] : [unknownAudience(input.audience)]),
       ...checkScopes(scopes ?? [], api?.scopes),
     ]

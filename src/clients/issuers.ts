@@ -11,6 +11,7 @@ import { listApis } from './apis.ts'
 import type { Client } from './clients.ts'
 import { checkKeySet, type KeySet } from './rules/keys.ts'
 import { type Problem, shorten } from './rules/problem.ts'
+import { checkGrantOfProfile } from './rules/profile.ts'
 import { theirAlgorithms } from './rules/signatures.ts'
 import { findWebUriFault } from './rules/uris.ts'
 import { isStandardScope } from './scopes.ts'
@@ -58,7 +59,10 @@ export function createIssuer(
 > {
   return transact(db, async (trx) => {
     const known = (await listApis(trx)).flatMap(({ scopes }) => scopes)
-    const problems = checkIssuer(input, known, by.ourIssuer)
+    const problems = [
+      ...checkIssuer(input, known, by.ourIssuer),
+      ...input.clients.flatMap(checkGrantOfProfile),
+    ]
     if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
     const { issuer, jwks, jwksUri = null, algorithms, subject, scopes, clients } = input
     const { maxLifetimeSeconds } = input

@@ -91,7 +91,8 @@ export function createChallenge(deps: Deps) {
     // Only who has just given the password learns this.
     if (account.status === 'disabled') throw new errors.AccessDenied('the account is disabled')
     if (account.status !== 'active') throw toWeb('the account is not complete yet')
-    const proof = enough(parameters.acr_values)
+    const wished = (client.defaultAcrValues as string[] | undefined)?.join(' ')
+    const proof = enough(parameters.acr_values ?? wished)
     const code = await issueCode(
       ctx,
       { ...requestOf(parameters), accountId: account.id, proof, jkt },

@@ -35,7 +35,8 @@ const unusableSecret = 'kept-as-a-hash-and-never-compared'
 export function clientMetadata(client: StoredClient, types?: DetailTypes): Payload {
   return {
     ...client.metadata,
-    grant_types: [...client.metadata.grant_types, ...client.policyGrants],
+    // A profile holds as a whole, also when it came after what an admin had allowed.
+    grant_types: [...client.metadata.grant_types, ...(client.profile ? [] : client.policyGrants)],
     client_id: client.id,
     client_name: client.name,
     ...(usesSecret(client.metadata) ? { client_secret: unusableSecret } : {}),

@@ -15,6 +15,19 @@ const methods: readonly string[] = [
   'self_signed_tls_client_auth',
 ]
 
+/** Grants that an admin allows beside the registration are none of a profile's either. */
+export function checkGrantOfProfile({ id, profile }: { id: string } & ClientPolicy): Problem[] {
+  if (profile === null) return []
+  return [
+    {
+      field: 'profile',
+      code: 'profile_broken',
+      message: `of ${id} is ${profile}, which knows no grants but its own`,
+      fix: 'Use another client for this, or take the profile from it with --no-profile.',
+    },
+  ]
+}
+
 export function checkProfile(
   metadata: ClientMetadata,
   { profile, refreshRotation, pkceRequired }: ClientPolicy & { pkceRequired: boolean },
@@ -41,7 +54,20 @@ type Rule = {
 
 const signs = (client: ClientMetadata) => client.grant_types.includes('authorization_code')
 
+/** FAPI 2.0 §5.3.2.2 knows requests that are pushed and answered in a browser, and services; CIBA has a profile of its own. */
+const grantsOfProfile: readonly string[] = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+]
+
 const securityRules: Rule[] = [
+  {
+    field: 'grant_types',
+    broken: (client) => client.grant_types.some((grant) => !grantsOfProfile.includes(grant)),
+    message: 'goes past pushed requests',
+    fix: `Use ${grantsOfProfile.join(', ')}, and another client for devices and the backchannel.`,
+  },
   {
     field: 'token_endpoint_auth_method',
     broken: (client) => !methods.includes(client.token_endpoint_auth_method),

@@ -14,11 +14,22 @@ const app = await createApp(server)
 const count = async (table: 'refusals' | 'posted_requests') =>
   (await database.pool.query(`select count(*)::int as n from ${table}`)).rows[0].n as number
 
+/** Of this thread, the least of three times: how busy the machine is does not count. */
+function cpuMs(act: () => void): number {
+  const times = Array.from({ length: 3 }, () => {
+    const before = process.threadCpuUsage()
+    act()
+    const { user, system } = process.threadCpuUsage(before)
+    return (user + system) / 1000
+  })
+  return Math.min(...times)
+}
+
 test('IN-05: an address of fifty thousand slashes is compared at once', () => {
-  const began = performance.now()
   const hostile = `https://app.example.com/${'/'.repeat(50_000)}x`
-  expect(explainAddress(hostile, ['https://app.example.com/cb']).part).toBe('path')
-  expect(performance.now() - began).toBeLessThan(50)
+  const explain = () => explainAddress(hostile, ['https://app.example.com/cb'])
+  expect(explain().part).toBe('path')
+  expect(cpuMs(explain)).toBeLessThan(50)
 })
 
 test('IN-05: fifty long registered addresses are compared at once', () => {
@@ -26,9 +37,8 @@ test('IN-05: fifty long registered addresses are compared at once', () => {
     { length: 50 },
     (_, n) => `https://app.example.com/${'x'.repeat(600)}${n}`,
   )
-  const began = performance.now()
-  explainAddress(`https://app.example.com/${'y'.repeat(600)}`, registered)
-  expect(performance.now() - began).toBeLessThan(100)
+  const hostile = `https://app.example.com/${'y'.repeat(600)}`
+  expect(cpuMs(() => explainAddress(hostile, registered))).toBeLessThan(100)
 })
 
 test('DS-07: error pages without end do not become rows without end', async () => {

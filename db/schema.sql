@@ -439,18 +439,6 @@ create table refusals (
 );
 CREATE INDEX refusals_at_idx ON refusals USING btree (at);
 
-create table registration_access_tokens (
-  id_hash bytea not null,
-  kind text not null,
-  client_id text,
-  rest jsonb not null default '{}'::jsonb,
-  created_at timestamp with time zone not null,
-  expires_at timestamp with time zone,
-  constraint registration_access_tokens_pkey PRIMARY KEY (id_hash),
-  constraint registration_access_tokens_kind_check CHECK (kind = ANY (ARRAY['InitialAccessToken'::text, 'RegistrationAccessToken'::text]))
-);
-CREATE INDEX registration_access_tokens_client_id_idx ON registration_access_tokens USING btree (client_id);
-
 create table registration_tokens (
   id text not null,
   name text not null,

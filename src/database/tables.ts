@@ -285,14 +285,6 @@ export type Tables = {
     consumedAt: Date | null
   }
   replayDetection: { idHash: Buffer; expiresAt: Date }
-  registrationAccessTokens: {
-    idHash: Buffer
-    kind: 'InitialAccessToken' | 'RegistrationAccessToken'
-    clientId: string | null
-    rest: Defaulted<Record<string, unknown>>
-    createdAt: Date
-    expiresAt: Date | null
-  }
   postedRequests: {
     idHash: Buffer
     endpoint: string

@@ -61,14 +61,6 @@ const models = {
     artefact: 'pushed_authorization_requests',
     fields: [...times, consumed],
   },
-  InitialAccessToken: {
-    artefact: 'registration_access_tokens',
-    fields: [['kind', 'kind'], ...times],
-  },
-  RegistrationAccessToken: {
-    artefact: 'registration_access_tokens',
-    fields: [['kind', 'kind'], ['clientId', 'client_id'], ...times],
-  },
   Session: {
     artefact: 'sessions',
     fields: [

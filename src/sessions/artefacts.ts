@@ -132,11 +132,6 @@ export const artefacts = {
     key: 'id_hash',
     columns: { id_hash: 'bytea', rest: 'jsonb', ...times, ...spendable },
   },
-  registration_access_tokens: {
-    table: 'registration_access_tokens',
-    key: 'id_hash',
-    columns: { id_hash: 'bytea', kind: 'text', client_id: 'text', rest: 'jsonb', ...times },
-  },
 } as const satisfies Record<string, Artefact>
 
 export type ArtefactName = keyof typeof artefacts

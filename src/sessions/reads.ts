@@ -183,7 +183,6 @@ const statements = {
   polled_device_codes: polled('device_codes'),
   polled_backchannel_authentication_requests: polled('backchannel_authentication_requests'),
   by_id_pushed_authorization_requests: byId('pushed_authorization_requests'),
-  by_id_registration_access_tokens: byId('registration_access_tokens'),
 } satisfies Record<string, Statement>
 
 export type StatementName = keyof typeof statements

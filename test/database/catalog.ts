@@ -307,14 +307,6 @@ export const catalog = {
     error: 'text',
     detail: 'jsonb default',
   },
-  registrationAccessTokens: {
-    idHash: 'bytea',
-    kind: 'text',
-    clientId: 'text null',
-    rest: 'jsonb default',
-    createdAt: 'timestamp with time zone',
-    expiresAt: 'timestamp with time zone null',
-  },
   registrationTokens: {
     id: 'text',
     name: 'text',

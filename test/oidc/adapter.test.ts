@@ -159,11 +159,6 @@ const models = (): Record<
     },
     { ...optionalToken, params: object, deviceInfo: object, inFlight: fc.constant(true) },
   ],
-  RegistrationAccessToken: [
-    { ...times, clientId: fc.constant('app') },
-    { policies: fc.array(text) },
-  ],
-  InitialAccessToken: [times, { policies: fc.array(text) }],
   Grant: [
     { ...times, accountId: fc.constant(accountId), clientId: fc.constant('app') },
     {
@@ -183,8 +178,6 @@ const names = [
   'PushedAuthorizationRequest',
   'BackchannelAuthenticationRequest',
   'DeviceCode',
-  'RegistrationAccessToken',
-  'InitialAccessToken',
   'Grant',
 ]
 

@@ -80,6 +80,13 @@ export const limitTable = {
     refunds: true,
   },
 
+  // A row for five minutes each; a page that is open asks again.
+  'passkey-challenge': {
+    per: ['address'],
+    windows: [{ points: 120, seconds: minute }],
+    store: 'memory',
+  },
+
   'registration-address': {
     per: ['address'],
     windows: [{ points: 60, seconds: hour }],

@@ -13,6 +13,7 @@ export const accountPages = {
   activity: '/account/activity',
   data: '/account/data',
   password: '/account/password',
+  passkeys: '/account/passkeys',
   address: '/account/address',
   delete: '/account/delete',
 } as const satisfies Record<string, `/account${string}`>

@@ -17,6 +17,7 @@ const sources = {
     files: ['tokens', 'frame', 'forms', 'parts', 'account'].map((name) => `${name}.css`),
   },
   'page.js': { type: javascript, files: ['page.js'] },
+  'passkeys.js': { type: javascript, files: ['passkeys.js'] },
   'icon.svg': { type: 'image/svg+xml', files: ['icon.svg'] },
 } as const
 

@@ -205,6 +205,30 @@ export type PageData = {
       date?: Date | undefined
     }[]
   }
+  /**
+   * Sends `act=rename` or `act=remove` with `passkey`, or what the script puts into `answer`. `current` is told to whoever
+   * keeps the passkeys (Signal API). Without `optionsAction` none can be made.
+   */
+  'account-passkeys': AccountForm & {
+    optionsAction?: string | undefined
+    passkeys: readonly {
+      id: string
+      name: string
+      backedUp: boolean
+      createdAt: Date
+      lastUsedAt: Date | null
+    }[]
+    renaming?: string | undefined
+    current?:
+      | {
+          rpId: string
+          userId: string
+          allAcceptedCredentialIds: readonly string[]
+          name: string
+          displayName: string
+        }
+      | undefined
+  }
   /** `action` receives the field `client` of an app. `disconnected` names the one that was just removed. */
   'account-apps': AccountForm & {
     apps: readonly { id: string; name: string; since: Date }[]

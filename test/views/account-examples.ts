@@ -7,6 +7,25 @@ const languageLinks = [
 ] as const
 const form = { csrf: 'csrf-value', languageLinks }
 
+const day = (text: string) => new Date(text)
+const passkeys = [
+  {
+    id: 'a1',
+    name: 'iCloud Keychain',
+    backedUp: true,
+    createdAt: day('2026-01-20'),
+    lastUsedAt: day('2026-11-03'),
+  },
+  { id: 'b2', name: '', backedUp: false, createdAt: day('2026-10-02'), lastUsedAt: null },
+  {
+    id: 'c3',
+    name: 'The key on the ring of the door of the library reading room',
+    backedUp: false,
+    createdAt: day('2026-10-02'),
+    lastUsedAt: day('2026-11-03'),
+  },
+]
+
 export const own: Example[] = [
   {
     page: 'account-apps',
@@ -22,6 +41,45 @@ export const own: Example[] = [
     },
   },
   { page: 'account-apps', state: 'none', data: { ...form, action: '/account/apps', apps: [] } },
+  {
+    page: 'account-passkeys',
+    state: 'none',
+    data: {
+      ...form,
+      action: '/account/passkeys',
+      optionsAction: '/account/passkeys/options',
+      passkeys: [],
+    },
+  },
+  {
+    page: 'account-passkeys',
+    state: 'several',
+    data: {
+      ...form,
+      action: '/account/passkeys',
+      optionsAction: '/account/passkeys/options',
+      passkeys,
+      current: {
+        rpId: 'id.letuslearn.now',
+        userId: 'AAAA',
+        allAcceptedCredentialIds: ['AAAA'],
+        name: 'mei_chen',
+        displayName: '陈梅',
+      },
+      notice: 'passkey-added',
+    },
+  },
+  {
+    page: 'account-passkeys',
+    state: 'renaming',
+    data: {
+      ...form,
+      action: '/account/passkeys',
+      passkeys,
+      renaming: 'b2',
+      error: { code: 'name_invalid' },
+    },
+  },
   {
     page: 'account-security',
     state: 'fresh',

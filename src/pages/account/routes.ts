@@ -5,6 +5,7 @@ import type { PagesDeps } from '../context.ts'
 import { accountAppsPages } from './apps.ts'
 import type { AccountFrame } from './frame.ts'
 import { accountHomePages } from './home.ts'
+import { accountPasskeysPages } from './passkeys.ts'
 import { accountSecurityPages } from './security.ts'
 
 /** `form` parses a POST and demands its proof against forgery. */
@@ -16,10 +17,19 @@ export function accountRoutes(
   const home = accountHomePages(deps, frame)
   const security = accountSecurityPages(deps, frame)
   const apps = accountAppsPages(deps, frame)
+  const passkeys = accountPasskeysPages(deps, frame)
+  const recent = { fresh: true }
 
   router.get('/account', frame.page('home', home.show))
   router.post('/account/sign-out', ...form, home.signOut)
   router.get('/account/security', frame.page('security', security.show))
+  router.get('/account/passkeys', frame.page('passkeys', passkeys.show, recent))
+  router.post('/account/passkeys', ...form, frame.page('passkeys', passkeys.submit, recent))
+  router.post(
+    '/account/passkeys/options',
+    ...form,
+    frame.page('passkeys', passkeys.options, recent),
+  )
   router.get('/account/apps', frame.page('apps', apps.show))
   router.post('/account/apps', ...form, frame.page('apps', apps.disconnect))
 }

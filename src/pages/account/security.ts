@@ -1,6 +1,8 @@
 /** What guards the account, and the ways to change each: one row for every thing that somebody can have. */
 import type { Context } from 'koa'
 import { findAccount } from '../../accounts/accounts.ts'
+import { listPasskeys } from '../../credentials/passkeys.ts'
+import { accountPages } from '../../oidc/account-client.ts'
 import type { PageData } from '../../views/page-data.ts'
 import type { PagesDeps } from '../context.ts'
 import type { AccountFrame, Signed } from './frame.ts'
@@ -17,6 +19,8 @@ export function accountSecurityPages(deps: PagesDeps, frame: AccountFrame) {
       { kind: 'password', date: person?.passwordChangedAt ?? person?.createdAt },
       { kind: 'address', value: String(account.email) },
     ]
+    const newest = (await listPasskeys(db, accountId)).at(-1)
+    items.push({ kind: 'passkeys', href: accountPages.passkeys, date: newest?.createdAt })
     frame.drawPage(ctx, 'account-security', { action: '/account/security', items })
   }
 }

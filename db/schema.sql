@@ -65,6 +65,20 @@ create table accounts (
   constraint proven_phone_is_there CHECK (phone_number_verified_at IS NULL OR phone_number IS NOT NULL)
 );
 
+create table address_undos (
+  id uuid not null,
+  account_id uuid not null,
+  email text not null,
+  email_canonical text not null,
+  token_hash bytea not null,
+  created_at timestamp with time zone not null default clock_timestamp(),
+  expires_at timestamp with time zone not null,
+  constraint address_undos_pkey PRIMARY KEY (id),
+  constraint address_undos_token_hash_key UNIQUE (token_hash)
+);
+CREATE INDEX address_undos_account_id_idx ON address_undos USING btree (account_id);
+CREATE INDEX address_undos_expires_at_idx ON address_undos USING btree (expires_at);
+
 create table apis (
   identifier text not null,
   name text not null,
@@ -320,6 +334,31 @@ create table logout_deliveries (
 );
 CREATE INDEX logout_deliveries_asked_at_idx ON logout_deliveries USING btree (asked_at);
 CREATE INDEX logout_deliveries_client_id_next_attempt_at_idx ON logout_deliveries USING btree (client_id, next_attempt_at) WHERE (state = 'pending'::text);
+
+create table mail_proofs (
+  id uuid not null,
+  purpose text not null,
+  account_id uuid,
+  email text not null,
+  email_canonical text not null,
+  locale text not null,
+  mail_number integer not null default 1,
+  code_hash bytea,
+  token_hash bytea,
+  proof_expires_at timestamp with time zone not null,
+  guesses integer not null default 0,
+  next_mail_at timestamp with time zone not null,
+  proven_at timestamp with time zone,
+  consumed_at timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint mail_proofs_pkey PRIMARY KEY (id),
+  constraint mail_proofs_purpose_check CHECK (purpose = ANY (ARRAY['reset-password'::text, 'change-address'::text])),
+  constraint mail_proofs_token_hash_key UNIQUE (token_hash)
+);
+CREATE INDEX mail_proofs_account_id_idx1 ON mail_proofs USING btree (account_id);
+CREATE INDEX mail_proofs_expires_at_idx ON mail_proofs USING btree (expires_at);
+CREATE UNIQUE INDEX mail_proofs_account_id_idx ON mail_proofs USING btree (account_id) WHERE (purpose = 'change-address'::text);
 
 create table metadata_hosts (
   host text not null,
@@ -593,11 +632,13 @@ create table versions (
 );
 
 alter table account_roles add constraint account_roles_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table address_undos add constraint address_undos_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table authorization_types add constraint authorization_types_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table client_apis add constraint client_apis_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table client_apis add constraint client_apis_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table client_secrets add constraint client_secrets_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table clients add constraint clients_registered_with_fkey FOREIGN KEY (registered_with) REFERENCES registration_tokens(id);
+alter table mail_proofs add constraint mail_proofs_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkey_challenges add constraint passkey_challenges_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkey_declines add constraint passkey_declines_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkey_holders add constraint passkey_holders_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;

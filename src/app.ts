@@ -2,12 +2,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import Koa from 'koa'
 import { Provider } from 'oidc-provider'
+import { createNoticeSender } from './accounts/notices.ts'
 import { openApiRoutes } from './api/openapi.ts'
 import { registrationRoutes } from './api/registrations.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
 import { createPasskeyMailer } from './credentials/passkey-mails.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
+import { createProofSender } from './credentials/send-proof.ts'
 import { createKeyring } from './crypto.ts'
 import type { Database } from './database/connection.ts'
 import { limitKeyAddress } from './http/client-address.ts'
@@ -283,6 +285,20 @@ export function createApp(options: AppOptions): App {
         views,
         mailer,
         allowMail: mailAllowance(limits),
+      }),
+      'mail.proof': createProofSender({
+        db,
+        keyring,
+        views,
+        mailer,
+        allowMail: mailAllowance(limits),
+      }),
+      'mail.notice': createNoticeSender({
+        db,
+        keyring,
+        views,
+        mailer,
+        allowMail: (recipient) => limits.allows('notice-recipient', recipient),
       }),
       'mail.question': createQuestionMailer({
         db,

@@ -95,9 +95,10 @@ export function createViews(options: {
       const { path, ...rest } = data
       if (!path.startsWith('/')) throw new Error('A mail links to a path of the issuer')
       const values = { ...neutralTexts(rest), link: `${issuer}${path}` }
+      const named = 'kind' in rest ? `${name}.${rest.kind}` : name
       const content = { data: values, view: helpers[locale], name }
       return {
-        subject: phrases[locale].t(`mail.${name}.subject`, {
+        subject: phrases[locale].t(`mail.${named}.subject`, {
           ...values,
           brand: neutral(brandName),
         }),

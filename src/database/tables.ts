@@ -6,6 +6,8 @@ type Defaulted<T extends object> = ColumnType<T, string | undefined, string>
 
 export type AccountStatus = 'unverified' | 'active' | 'disabled' | 'deleted'
 
+export type ProofPurpose = 'reset-password' | 'change-address'
+
 export type RegistrationStatus =
   | 'initiated'
   | 'username_validated'
@@ -91,6 +93,33 @@ export type Tables = {
     createdAt: Generated<Date>
     updatedAt: Generated<Date>
     verifiedAt: Date | null
+    expiresAt: Date
+  }
+  mailProofs: {
+    id: string
+    purpose: ProofPurpose
+    accountId: string | null
+    email: string
+    emailCanonical: string
+    locale: string
+    mailNumber: Generated<number>
+    codeHash: Buffer | null
+    tokenHash: Buffer | null
+    proofExpiresAt: Date
+    guesses: Generated<number>
+    nextMailAt: Date
+    provenAt: Date | null
+    consumedAt: Date | null
+    createdAt: Generated<Date>
+    expiresAt: Date
+  }
+  addressUndos: {
+    id: string
+    accountId: string
+    email: string
+    emailCanonical: string
+    tokenHash: Buffer
+    createdAt: Generated<Date>
     expiresAt: Date
   }
   registrationTransitions: {

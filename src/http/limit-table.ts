@@ -103,6 +103,20 @@ export const limitTable = {
     windows: [{ points: 120, seconds: minute }],
     store: 'memory',
   },
+  // Each keeps a row for hours and may send a mail.
+  'reset-address': {
+    per: ['address'],
+    windows: [{ points: 60, seconds: hour }],
+    store: 'shared',
+  },
+  'notice-recipient': {
+    per: ['recipient'],
+    windows: [
+      { points: 20, seconds: hour },
+      { points: 60, seconds: day },
+    ],
+    store: 'shared',
+  },
   // A code dies of five guesses by itself; this stops trying one code after the other.
   'verification-address': {
     per: ['address'],

@@ -10,6 +10,19 @@ export type Tasks = {
     /** The address of whoever asked for it; none for an operator. */
     askedFrom?: string
   }
+  /** Sends the newest mail of a proof (credentials/mail-proofs.ts). */
+  'mail.proof': { proofId: string; mailNumber: number; askedFrom?: string }
+  /** Tells a person what happened to their account; with `undoId` at the address that it had before. */
+  'mail.notice': {
+    noticeId: string
+    accountId: string
+    kind: string
+    at: string
+    undoId?: string
+    address?: string
+    userAgent?: string
+    locale?: string
+  }
   /** Tells one app of the sessions that have ended. */
   'logout.backchannel': { clientId: string }
   /** Tells a person that an app asks for their yes; `question` is the hash of its id, in hexadecimal digits. */

@@ -15,6 +15,8 @@ export type Parameters = Record<string, string | undefined> & { resource?: strin
 /** What this flow has done so far on our side; whose account it is follows from the registration alone. */
 export type Progress = {
   registrationId?: string
+  /** The proof of a new password that this flow has asked for. */
+  resetId?: string
   locale?: Locale
   /** The browser that began the flow (unit-of-work.ts). */
   browser?: string
@@ -146,18 +148,22 @@ export async function findRestart(db: Queryable, flowId: string): Promise<LostFl
 
 /**
  * The person has proven who they are. Whoever was signed in before as somebody else is signed out by the same
- * statement, so that no token of one person ever comes from the other's session. False when the flow is over.
+ * statement, so that no token of one person ever comes from the other's session. False when the flow is over, or when the
+ * password was `proven` and has been changed since (RC-20).
  */
 export function finishSignIn(
   db: Queryable,
   flow: Flow,
   login: { accountId: string; acr: string; amr: string[] },
+  proven: { passwordChangedAt?: Date | null } = {},
 ): Promise<boolean> {
   const ts = Math.floor(Date.now() / 1000)
   // Whoever gives a password has said which account they mean.
   const result = { ...flow.earlier, select_account: {}, login: { ...login, ts } }
   const other = flow.account !== undefined && flow.account.id !== login.accountId
-  return finish(db, flow, result, other ? flow.sessionUid : undefined)
+  const { passwordChangedAt: since } = proven
+  const guard = since === undefined ? undefined : { accountId: login.accountId, since }
+  return finish(db, flow, result, other ? flow.sessionUid : undefined, guard)
 }
 
 /** The person goes on with the account that is signed in. */
@@ -235,15 +241,20 @@ const finishing = `update interactions set result = $2::jsonb,
       else rest end
   where id_hash = $1 and consumed_at is null and expires_at > now() returning 1`
 
+/** $5 account, $6 when its password was set, as it stood when it was checked. */
+const samePassword = ` and exists (select from accounts where id = $5::uuid
+    and date_trunc('milliseconds', password_changed_at) is not distinct from $6::timestamptz)`
+
 async function finish(
   db: Queryable,
   flow: Flow,
   result: Record<string, unknown>,
   endedSession: string | undefined = undefined,
+  guard?: { accountId: string; since: Date | null },
 ): Promise<boolean> {
   const { rows } = await db.query<{ ok: boolean }>({
-    name: 'finish_step',
-    text: `with done as (${finishing}),
+    name: guard ? 'finish_sign_in' : 'finish_step',
+    text: `with done as (${guard ? finishing.replace(' returning 1', `${samePassword} returning 1`) : finishing}),
       ended as (delete from sessions where uid = $3 and exists (select from done) returning 1),
       ended_grants as (delete from grants
         where session_uid = $3 and not offline and exists (select from done) returning 1)
@@ -253,6 +264,7 @@ async function finish(
       JSON.stringify(result),
       endedSession ?? null,
       flow.sessionUid ?? null,
+      ...(guard ? [guard.accountId, guard.since] : []),
     ],
   })
   return rows[0]?.ok === true

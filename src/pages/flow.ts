@@ -12,14 +12,20 @@ import { cookieNames } from '../oidc/cookies.ts'
 import { type Flow, type LostFlow, openFlow, saveProgress } from '../oidc/interactions.ts'
 import { appOf, draw, type PagesDeps, seeOther } from './context.ts'
 
-export type Step = 'sign-in' | 'register' | 'verify-email' | 'select-account' | 'consent'
+export type Step =
+  | 'sign-in'
+  | 'register'
+  | 'verify-email'
+  | 'reset-password'
+  | 'select-account'
+  | 'consent'
 
 /** What a person may do next in this flow, the first being where they are sent. */
 export function stepsOf(flow: Pick<Flow, 'prompt' | 'progress' | 'account'>): Step[] {
   // Always open, since whoever sits here may not be the one who is signed in.
   const signingIn: Step[] = flow.progress.registrationId
-    ? ['verify-email', 'sign-in', 'register']
-    : ['sign-in', 'register']
+    ? ['verify-email', 'sign-in', 'register', 'reset-password']
+    : ['sign-in', 'register', 'reset-password']
   if (flow.prompt.name === 'select_account') return ['select-account', ...signingIn]
   if (flow.prompt.name === 'consent' && flow.account) {
     return ['consent', 'select-account', ...signingIn]

@@ -13,6 +13,7 @@ import { doors } from './doors.ts'
 import { appOfFlow, flowPage } from './flow.ts'
 import { questionPages } from './questions.ts'
 import { type Place, placeInFlow, registrationPages } from './registration.ts'
+import { resetPages } from './reset-password.ts'
 import { signIn, signInPages } from './sign-in.ts'
 
 export function pageRoutes(deps: PagesDeps): Router {
@@ -54,6 +55,24 @@ export function pageRoutes(deps: PagesDeps): Router {
     parseForm,
     inFlow('verify-email', registration.submitProof),
   )
+
+  const reset = resetPages(deps)
+  const resetInFlow = (handle: typeof reset.show): Middleware =>
+    flowPage(deps, 'reset-password', async (ctx, flow) =>
+      handle(ctx, reset.inFlow(flow, await appOfFlow(deps, flow))),
+    )
+  router.get('/sign-in/:flow/reset-password', resetInFlow(reset.show))
+  router.post('/sign-in/:flow/reset-password', parseForm, resetInFlow(reset.submit))
+  router.get('/reset-password', async (ctx) => {
+    const token = tokenOf(ctx)
+    if (token) await reset.showLink(ctx, token)
+    else await reset.show(ctx, reset.door(ctx))
+  })
+  router.post('/reset-password', ...form, async (ctx) => {
+    const token = tokenOf(ctx)
+    if (token) await reset.submitLink(ctx, token)
+    else await reset.submit(ctx, reset.door(ctx))
+  })
 
   router.get('/', door.home)
   router.get('/sign-in', door.signIn)

@@ -90,6 +90,7 @@ export function signInPages(deps: PagesDeps) {
         ...(isConfirmation(flow) ? { notice: 'again' as const } : {}),
         action: pathOf(flow.id, 'sign-in'),
         app: await appOfFlow(deps, flow),
+        forgotHref: pathOf(flow.id, 'reset-password'),
         registerHref: deps.config.registration === 'open' ? pathOf(flow.id, 'register') : undefined,
       },
       status,
@@ -114,7 +115,8 @@ export async function signIn(
   account: Pick<Account, 'id' | 'passwordChangedAt'>,
 ): Promise<void> {
   const login = { accountId: account.id, ...proofOf(['pwd']) }
-  assertFinished(await finishSignIn(deps.database.pool, flow, login))
+  const { passwordChangedAt } = account
+  assertFinished(await finishSignIn(deps.database.pool, flow, login, { passwordChangedAt }))
   await record(deps.database.db, {
     type: 'sign_in.succeeded',
     actor: { kind: 'person', id: account.id },

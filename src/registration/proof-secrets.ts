@@ -38,12 +38,6 @@ function hashCode(keyring: Keyring, id: string, code: string): Buffer {
   return keyring.mac('verification-code-hash', id, code)
 }
 
-/** `123 456` and full-width digits are read as they are meant; undefined unless there are six. */
-export function readCode(typed: string): string | undefined {
-  const digits = typed.slice(0, 64).normalize('NFKC').replace(/[\s-]/g, '')
-  return /^\d{6}$/.test(digits) ? digits : undefined
-}
-
 /** In constant time, under every key: a mail may have been sent before the newest key came. */
 export function isCode(
   keyring: Keyring,

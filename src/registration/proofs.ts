@@ -6,11 +6,12 @@
 import { sql } from 'kysely'
 import { maskEmail } from '../accounts/email.ts'
 import { type Origin, record } from '../audit/audit.ts'
+import { readCode } from '../credentials/mail-proof-secrets.ts'
 import { equalBytes, sha256 } from '../crypto.ts'
 import { now } from './clock.ts'
 import { confirm } from './confirm.ts'
 import type { RegistrationDeps, RegistrationKey } from './deps.ts'
-import { isCode, readCode } from './proof-secrets.ts'
+import { isCode } from './proof-secrets.ts'
 import { guessesPerCode, isId, read } from './read.ts'
 
 export type Refusal =

@@ -21,6 +21,8 @@ const kept = {
   posted_requests: '0',
   auth_sessions: '0',
   passkey_challenges: '0',
+  mail_proofs: '1 day',
+  address_undos: '0',
 } as const
 
 /** Anybody can begin a sign-in, so these go after a night (DS-07); whoever said who they are may come back later. */
@@ -28,7 +30,7 @@ const andNobodys = `
       and (expires_at < now() - interval '1 day' or session_account_id is null and login_account_id is null)`
 
 const keyOf = (table: string): string => {
-  if (table === 'grants') return 'id'
+  if (['grants', 'mail_proofs', 'address_undos'].includes(table)) return 'id'
   return table === 'sessions' ? 'uid' : 'id_hash'
 }
 

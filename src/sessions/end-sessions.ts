@@ -9,7 +9,13 @@ import { transact } from '../database/transact.ts'
 import { askForRounds, type EndedPart, insertDeliveries } from './logout-deliveries.ts'
 
 /** All that are given must fit. With `clientId` the sessions go on, without that app. */
-export type WhichSessions = { uid?: string; accountId?: string; clientId?: string }
+export type WhichSessions = {
+  uid?: string
+  accountId?: string
+  clientId?: string
+  /** All but this one, and what hangs on it. */
+  exceptUid?: string
+}
 
 export type EndedSessions = {
   /** How many ended, or lost their app. */
@@ -29,18 +35,20 @@ export function endSessions(
   which: WhichSessions,
   { offline }: { offline: 'stays' | 'ends' },
 ): Promise<EndedSessions> {
-  const { uid, accountId, clientId } = which
+  const { uid, accountId, clientId, exceptUid } = which
   if (uid === undefined && accountId === undefined && clientId === undefined) {
     throw new Error('nobody ends every session of everybody')
   }
   const ofSession = allOf(
     uid !== undefined && sql`uid = ${uid}`,
     accountId !== undefined && sql`account_id = ${accountId}`,
+    exceptUid !== undefined && sql`uid <> ${exceptUid}`,
   )
   const ofGrant = allOf(
     uid !== undefined && sql`session_uid = ${uid}`,
     accountId !== undefined && sql`account_id = ${accountId}`,
     clientId !== undefined && sql`client_id = ${clientId}`,
+    exceptUid !== undefined && sql`session_uid is distinct from ${exceptUid}`,
     offline === 'stays' && sql`not offline`,
   )
   return transact(db, async (trx) => {

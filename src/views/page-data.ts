@@ -130,6 +130,21 @@ export type PageData = {
     )
   /** `here`: in the browser where the person began; else the link was opened, perhaps on another device. */
   'verify-done': Common & { signInHref: string; here?: boolean | undefined }
+  /**
+   * Field `email`, `code` or `new_password`, by `state`; `action=resend` and `action=cancel` beside the code. `proof` is
+   * as in `verify-email`.
+   */
+  'reset-password': Form & {
+    state: 'email' | 'code' | 'password'
+    signInHref: string
+    passwordMinLength: number
+    email?: string | undefined
+    maskedEmail?: string | undefined
+    waitSeconds?: number | undefined
+    proof?: 'open' | 'expired' | 'too-many' | undefined
+    resent?: boolean | undefined
+  }
+  'reset-done': Common & { signInHref: string }
   /** Sends `decision=allow` or `decision=deny`. */
   consent: Form & {
     app: App
@@ -229,6 +244,8 @@ export type PageData = {
         }
       | undefined
   }
+  /** Field `new_password`. */
+  'account-password': AccountForm & { username: string; passwordMinLength: number }
   /** `action` receives the field `client` of an app. `disconnected` names the one that was just removed. */
   'account-apps': AccountForm & {
     apps: readonly { id: string; name: string; since: Date }[]
@@ -274,6 +291,17 @@ export type MailData = {
   /** `passkey` is its name, or empty. */
   'passkey-added': { username: string; passkey: string; path: string }
   'passkey-removed': { username: string; passkey: string; path: string }
+  'reset-password': { username: string; code: string; path: string; minutes: number }
+  'change-address': { username: string; code: string; path: string; minutes: number }
+  /** What happened, by `kind`: the phrases `mail.notice.<kind>.subject`, `.intro`, `.then` and `.button`. */
+  notice: {
+    kind: string
+    username: string
+    path: string
+    at: Date
+    device?: string | undefined
+    address?: string | undefined
+  }
   /** An app asks for the person's yes; `message` is what it shows as well. */
   question: {
     username: string

@@ -22,6 +22,8 @@ export type Phrases = {
   duration(seconds: number): string
   /** A day as people write it; the server does not know their time zone, so it is UTC's. */
   date(day: Date): string
+  /** A day and its minute, in UTC. */
+  moment(at: Date): string
   /** What happened and what to do, for a refusal's code. */
   errorText(error: Pick<PageError, 'code' | 'retryAfterSeconds' | 'values'>, more?: Values): string
   /** "one, two and three" */
@@ -60,6 +62,12 @@ function tighten(text: string): string {
 
 function phrasesOf(i18n: i18n, locale: Locale): Phrases {
   const dateFormat = new Intl.DateTimeFormat(locale, { dateStyle: 'long', timeZone: 'UTC' })
+  const momentFormat = new Intl.DateTimeFormat(locale, {
+    dateStyle: 'long',
+    timeStyle: 'short',
+    hourCycle: 'h23',
+    timeZone: 'UTC',
+  })
   const listFormat = new Intl.ListFormat(locale, { type: 'conjunction' })
 
   function lookUp(key: string, values: Values): string | undefined {
@@ -108,6 +116,7 @@ function phrasesOf(i18n: i18n, locale: Locale): Phrases {
     has: (key) => lookUp(key, {}) !== undefined,
     duration,
     date: (day) => dateFormat.format(day),
+    moment: (at) => `${momentFormat.format(at)} UTC`,
     errorText,
     list: (items) => listFormat.format(items),
     comma: locale === 'zh-CN' ? '、' : ', ',

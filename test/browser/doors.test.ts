@@ -126,11 +126,11 @@ test.each(languages)(
     await page.waitForURL(/\/sign-in\/[\w-]+$/)
     await signIn(second)
 
-    await page.goto(`${origin}/account`)
-    await title('Your account', '你的账号')
+    await page.goto(`${origin}/account/apps`)
+    await title('Connected apps', '已关联的应用')
     await page.click('button[name=client]')
     await page.waitForSelector('.notice')
-    await title('Your account', '你的账号')
+    await title('Connected apps', '已关联的应用')
     await page.goto(`${library.origin}/sign-in`)
     await page.waitForURL(/\/consent$/)
   },

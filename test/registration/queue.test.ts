@@ -25,6 +25,8 @@ async function startWorkers(count: number, send: (to: string) => Promise<void>) 
     pool,
     handlers: {
       'mail.verification': sender,
+      'mail.proof': async () => {},
+      'mail.notice': async () => {},
       'logout.backchannel': async () => {},
       'mail.passkey': async () => {},
       'mail.question': async () => {},

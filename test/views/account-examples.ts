@@ -25,8 +25,55 @@ const passkeys = [
     lastUsedAt: day('2026-11-03'),
   },
 ]
+const reset = { ...form, signInHref: '/sign-in', passwordMinLength: 8, action: '/reset-password' }
+const code = { ...reset, state: 'code', maskedEmail: 'm•••@example.com' } as const
+const taken = {
+  code: 'password_common',
+  fields: [{ field: 'new_password', code: 'password_common' }],
+}
 
 export const own: Example[] = [
+  { page: 'reset-password', state: 'email', data: { ...reset, state: 'email' } },
+  {
+    page: 'reset-password',
+    state: 'email refused',
+    data: {
+      ...reset,
+      state: 'email',
+      email: 'mei@example',
+      error: { code: 'email_invalid', fields: [{ field: 'email', code: 'email_invalid' }] },
+    },
+  },
+  { page: 'reset-password', state: 'code', data: { ...code, waitSeconds: 40, proof: 'open' } },
+  {
+    page: 'reset-password',
+    state: 'code refused',
+    data: { ...code, waitSeconds: 0, error: { code: 'code_wrong', values: { count: 4 } } },
+  },
+  { page: 'reset-password', state: 'over', data: { ...code, waitSeconds: 0, proof: 'too-many' } },
+  { page: 'reset-password', state: 'password', data: { ...reset, state: 'password' } },
+  {
+    page: 'reset-password',
+    state: 'password refused',
+    data: { ...reset, state: 'password', error: taken },
+  },
+  { page: 'reset-done', state: 'done', data: { languageLinks, signInHref: '/sign-in' } },
+  {
+    page: 'account-password',
+    state: 'fresh',
+    data: { ...form, action: '/account/password', username: 'mei_chen', passwordMinLength: 8 },
+  },
+  {
+    page: 'account-password',
+    state: 'refused',
+    data: {
+      ...form,
+      action: '/account/password',
+      username: 'mei_chen',
+      passwordMinLength: 8,
+      error: taken,
+    },
+  },
   {
     page: 'account-apps',
     state: 'some',

@@ -6,6 +6,7 @@ import { accountAppsPages } from './apps.ts'
 import type { AccountFrame } from './frame.ts'
 import { accountHomePages } from './home.ts'
 import { accountPasskeysPages } from './passkeys.ts'
+import { accountPasswordPages } from './password.ts'
 import { accountSecurityPages } from './security.ts'
 
 /** `form` parses a POST and demands its proof against forgery. */
@@ -16,6 +17,7 @@ export function accountRoutes(
 ): void {
   const home = accountHomePages(deps, frame)
   const security = accountSecurityPages(deps, frame)
+  const password = accountPasswordPages(deps, frame)
   const apps = accountAppsPages(deps, frame)
   const passkeys = accountPasskeysPages(deps, frame)
   const recent = { fresh: true }
@@ -30,6 +32,8 @@ export function accountRoutes(
     ...form,
     frame.page('passkeys', passkeys.options, recent),
   )
+  router.get('/account/password', frame.page('password', password.show, recent))
+  router.post('/account/password', ...form, frame.page('password', password.submit, recent))
   router.get('/account/apps', frame.page('apps', apps.show))
   router.post('/account/apps', ...form, frame.page('apps', apps.disconnect))
 }

@@ -16,7 +16,11 @@ export function accountSecurityPages(deps: PagesDeps, frame: AccountFrame) {
   async function show(ctx: Context, { accountId, account }: Signed): Promise<void> {
     const person = await findAccount(db, accountId)
     const items: Item[] = [
-      { kind: 'password', date: person?.passwordChangedAt ?? person?.createdAt },
+      {
+        kind: 'password',
+        href: accountPages.password,
+        date: person?.passwordChangedAt ?? person?.createdAt,
+      },
       { kind: 'address', value: String(account.email) },
     ]
     const newest = (await listPasskeys(db, accountId)).at(-1)

@@ -1,0 +1,79 @@
+/**
+ * Tells people by mail what has happened to their account, so that they notice what they did not do themselves. Put on
+ * its way in the transaction of the act; what it says is a phrase by `kind` (`mail.notice.<kind>`).
+ */
+import type { Origin } from '../audit/audit.ts'
+import { record } from '../audit/audit.ts'
+import { type Keyring, newId } from '../crypto.ts'
+import type { Db } from '../database/connection.ts'
+import { AppError } from '../errors.ts'
+import { enqueue, type Tasks } from '../jobs/tasks.ts'
+import type { Mailer } from '../mail/transport.ts'
+import { describeDevice } from '../sessions/devices.ts'
+import type { Locale, Views } from '../views.ts'
+import { findAccount } from './accounts.ts'
+import { findUndo, undoToken } from './address-undos.ts'
+
+type Notice = Tasks['mail.notice']
+
+/** Part of the act's transaction. `origin` is who did it, told to the person as browser and address. */
+export async function tell(
+  trx: Db,
+  notice: Omit<Notice, 'noticeId' | 'at'>,
+  origin: Origin = {},
+): Promise<void> {
+  const { address, userAgent } = origin
+  await enqueue(trx, 'mail.notice', {
+    ...notice,
+    noticeId: newId(),
+    at: new Date().toISOString(),
+    ...(address === undefined ? {} : { address }),
+    ...(userAgent === undefined ? {} : { userAgent: userAgent.slice(0, 256) }),
+  })
+}
+
+const pathOf = {
+  new_device: '/account/devices',
+  deletion_asked: '/sign-in',
+} as Record<string, string>
+
+/** The handler of `mail.notice`. `allowMail` is false when a person has been told too often. */
+export function createNoticeSender(deps: {
+  db: Db
+  keyring: Keyring
+  views: Pick<Views, 'mail'>
+  mailer: Pick<Mailer, 'send'>
+  allowMail(recipient: string): Promise<boolean>
+}): (notice: Notice) => Promise<void> {
+  const { db, keyring, views, mailer } = deps
+  return async function sendNotice(notice) {
+    const { accountId, kind, undoId, noticeId, at } = notice
+    const account = await findAccount(db, accountId)
+    const undo = undoId ? await findUndo(db, undoId) : undefined
+    const to = undoId ? undo?.email : account?.email
+    if (!account || !to) return
+    if (!(await deps.allowMail(to.toLowerCase()))) {
+      await record(db, { type: 'mail.held_back', accountId, detail: { kind } })
+      return
+    }
+    const path = undoId
+      ? `/undo-address?token=${undoToken(keyring, undoId)}`
+      : (pathOf[kind] ?? '/account/security')
+    const { browser, system } = describeDevice(notice.userAgent)
+    const data = {
+      kind,
+      username: account.username,
+      path,
+      at: new Date(at),
+      device: [browser, system].filter(Boolean).join(', ') || undefined,
+      address: notice.address,
+    }
+    const locale: Locale = /^zh\b/i.test(account.locale ?? notice.locale ?? '') ? 'zh-CN' : 'en'
+    try {
+      await mailer.send({ ...views.mail('notice', data, locale), to, id: noticeId })
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'mail_refused') throw error
+      await record(db, { type: 'mail.refused', accountId, detail: { kind, reason: error.detail } })
+    }
+  }
+}

@@ -10,6 +10,9 @@ const pageVerbs = ['GET', 'HEAD', 'POST']
 const programVerbs = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 // The engine runs its GET for a HEAD, and its GETs write sessions, interactions and codes.
 const protocolVerbs = programVerbs.filter((verb) => verb !== 'HEAD')
+/** What apps post to and nothing else (RFC 6749 §3.2, RFC 9126 §2.3), and what browsers and apps also get. */
+const posted = /^\/oauth2\/(token|introspect|revoke|par|device|bc-authorize|authorize-challenge)$/
+const gotOrPosted = /^\/oauth2\/(authorize|userinfo|logout)$/
 // Room for a request object by value; all headers together may have 16 KB (listen.ts).
 const longestTarget = 12 * 1024
 
@@ -28,7 +31,9 @@ export const refuseOddRequests: Middleware = async function refuseOddRequests(ct
 }
 
 function verbsOf(path: string): string[] {
-  if (path === '/oauth2/jwks') return programVerbs
+  if (path === '/oauth2/jwks') return ['GET', 'HEAD', 'OPTIONS']
+  if (posted.test(path)) return ['POST', 'OPTIONS']
+  if (gotOrPosted.test(path)) return ['GET', 'POST', 'OPTIONS']
   if (path.startsWith('/oauth2/')) return protocolVerbs
   return /^\/(api|access|\.well-known)\//.test(path) ? programVerbs : pageVerbs
 }

@@ -120,7 +120,7 @@ test('MTLS_ORIGIN is answered for its paths alone, as itself', async () => {
     mtlsOrigin: 'https://mtls.example.org',
     certificatePaths: ['/oauth2/token'],
   })
-  const at = (path: string, to: string) => ask(path, { headers: { host: to } })
+  const at = (path: string, to: string) => ask(path, { method: 'POST', headers: { host: to } })
   for (const to of ['mtls.example.org', 'MTLS.example.org:443']) {
     const { status, body } = await at('/oauth2/token', to)
     expect(status).toBe(200)

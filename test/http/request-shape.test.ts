@@ -40,6 +40,28 @@ test('WB-11: HEAD never runs a GET of the protocol, which would write rows', asy
   expect([head.status, head.body]).toEqual([200, ''])
 })
 
+test('WB-11: an endpoint that apps post to takes nothing else, and says so (RFC 9126 §2.3)', async () => {
+  const { ask } = await start()
+  for (const name of ['token', 'par', 'introspect', 'revoke', 'device', 'bc-authorize']) {
+    for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
+      const { status, headers } = await ask(`/oauth2/${name}`, { method })
+      expect([name, method, status, headers.allow]).toEqual([name, method, 405, 'POST, OPTIONS'])
+    }
+    for (const method of ['POST', 'OPTIONS']) {
+      expect([name, (await ask(`/oauth2/${name}`, { method })).status]).toEqual([name, 404])
+    }
+  }
+  for (const [name, allow] of [
+    ['authorize', 'GET, POST, OPTIONS'],
+    ['userinfo', 'GET, POST, OPTIONS'],
+    ['logout', 'GET, POST, OPTIONS'],
+    ['jwks', 'GET, HEAD, OPTIONS'],
+  ]) {
+    const { status, headers } = await ask(`/oauth2/${name}`, { method: 'PUT' })
+    expect([name, status, headers.allow]).toEqual([name, 405, allow])
+  }
+})
+
 test('WB-11: headers that override the verb are ignored', async () => {
   const { ask } = await start()
   const override = { 'x-http-method-override': 'DELETE', 'x-method-override': 'DELETE' }

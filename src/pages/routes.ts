@@ -11,6 +11,7 @@ import { draw, type PagesDeps } from './context.ts'
 import { devicePages } from './device.ts'
 import { doors } from './doors.ts'
 import { appOfFlow, flowPage } from './flow.ts'
+import { passkeySignInPages } from './passkey-sign-in.ts'
 import { questionPages } from './questions.ts'
 import { type Place, placeInFlow, registrationPages } from './registration.ts'
 import { resetPages } from './reset-password.ts'
@@ -29,6 +30,13 @@ export function pageRoutes(deps: PagesDeps): Router {
 
   router.get('/sign-in/:flow', flowPage(deps, 'sign-in', signInPage.show))
   router.post('/sign-in/:flow', parseForm, flowPage(deps, 'sign-in', signInPage.submit))
+  const passkey = passkeySignInPages(deps, signInPage)
+  router.post('/sign-in/:flow/with-passkey', parseForm, flowPage(deps, 'sign-in', passkey.submit))
+  router.post(
+    '/sign-in/:flow/with-passkey/options',
+    parseForm,
+    flowPage(deps, 'sign-in', passkey.options),
+  )
   router.get(
     '/sign-in/:flow/select-account',
     flowPage(deps, 'select-account', signInPage.showSelection),

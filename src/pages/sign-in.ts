@@ -2,6 +2,7 @@
 import type { Context } from 'koa'
 import type { Account } from '../accounts/accounts.ts'
 import { record } from '../audit/audit.ts'
+import { relyingPartyOf } from '../credentials/passkey-domain.ts'
 import { proofOf } from '../credentials/step-up.ts'
 import { AppError } from '../errors.ts'
 import { accountClientId } from '../oidc/account-client.ts'
@@ -14,7 +15,8 @@ import { createPasswordCheck } from './password-check.ts'
 
 export function signInPages(deps: PagesDeps) {
   const checkPassword = createPasswordCheck(deps)
-  return { show, submit, showSelection, submitSelection }
+  const party = relyingPartyOf(deps.config)
+  return { show, submit, showSelection, submitSelection, drawSignIn }
 
   async function show(ctx: Context, flow: Flow): Promise<void> {
     const hint = flow.parameters.login_hint?.slice(0, 254)
@@ -78,7 +80,12 @@ export function signInPages(deps: PagesDeps) {
   async function drawSignIn(
     ctx: Context,
     flow: Flow,
-    given: { identifier?: string | undefined; error?: PageError },
+    given: {
+      identifier?: string | undefined
+      error?: PageError
+      /** A passkey that nobody here has. */
+      unknown?: { rpId: string; credentialId: string } | undefined
+    },
     status = 200,
   ): Promise<void> {
     draw(
@@ -89,6 +96,7 @@ export function signInPages(deps: PagesDeps) {
         ...given,
         ...(isConfirmation(flow) ? { notice: 'again' as const } : {}),
         action: pathOf(flow.id, 'sign-in'),
+        ...(party ? { passkeyAction: `${pathOf(flow.id, 'sign-in')}/with-passkey` } : {}),
         app: await appOfFlow(deps, flow),
         forgotHref: pathOf(flow.id, 'reset-password'),
         registerHref: deps.config.registration === 'open' ? pathOf(flow.id, 'register') : undefined,
@@ -113,8 +121,9 @@ export async function signIn(
   deps: PagesDeps,
   flow: Flow,
   account: Pick<Account, 'id' | 'passwordChangedAt'>,
+  proven: string[] = ['pwd'],
 ): Promise<void> {
-  const login = { accountId: account.id, ...proofOf(['pwd']) }
+  const login = { accountId: account.id, ...proofOf(proven) }
   const { passwordChangedAt } = account
   assertFinished(await finishSignIn(deps.database.pool, flow, login, { passwordChangedAt }))
   await record(deps.database.db, {

@@ -103,6 +103,10 @@ export type PageData = {
     registerHref?: string | undefined
     forgotHref?: string | undefined
     notice?: 'verified' | 'signed-out' | 'address-changed' | 'again' | undefined
+    /** Where a passkey's answer goes, in `answer`; its options come from `…/options`. */
+    passkeyAction?: string | undefined
+    /** A passkey that nobody here has: the browser may forget it (Signal API). */
+    unknown?: { rpId: string; credentialId: string } | undefined
   }
   /** Fields `username`, `email`, `password`, `name`. `typed` never holds the password. */
   register: Form & {

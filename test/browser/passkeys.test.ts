@@ -2,6 +2,7 @@
 import type { CDPSession, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { listPasskeys } from '../../src/credentials/passkeys.ts'
+import { auditOf } from '../support/audit.ts'
 import { useBrowser } from '../support/browser.ts'
 import { createPerson, type Person } from '../support/person.ts'
 import { startTestServer } from '../support/server.ts'
@@ -79,4 +80,87 @@ test('WA-19 a browser without passkeys hears of no error', async () => {
   await page.addInitScript('delete window.PublicKeyCredential')
   await openPasskeys(page, person)
   expect(await page.locator('#add').count()).toBe(0)
+})
+
+async function addOne(page: Page, person: Person): Promise<Device> {
+  await openPasskeys(page, person)
+  const device = await giveDevice(page)
+  await page.click('#add')
+  await page.locator('.notice').waitFor()
+  return device
+}
+
+/** While it is off, the browser offers passkeys and nobody takes one. */
+const touch = ({ protocol, authenticatorId }: Device, enabled: boolean) =>
+  protocol.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
+
+async function signOut(page: Page): Promise<void> {
+  await page.context().clearCookies()
+}
+
+test('signing in takes one press and no typing, and no typing at all where the browser fills in', async () => {
+  const person = await createPerson(server)
+  const page = await browser.open()
+  const device = await addOne(page, person)
+  await signOut(page)
+  await touch(device, false)
+  await page.goto(`${server.origin}/sign-in?to=passkeys`)
+  await page.locator('#with-passkey').waitFor()
+  expect(await page.getAttribute('#identifier', 'autocomplete')).toBe('username webauthn')
+  await touch(device, true)
+  await page.click('#with-passkey')
+  await page.waitForURL(path)
+
+  await signOut(page)
+  await page.goto(`${server.origin}/sign-in?to=passkeys`)
+  // The browser's list of passkeys is answered by the virtual device itself.
+  await page.waitForURL(path)
+})
+
+test('WA-06 whoever is not verified by the device stays out, and can use the password', async () => {
+  const person = await createPerson(server)
+  const page = await browser.open()
+  const { protocol, authenticatorId } = await addOne(page, person)
+  await signOut(page)
+  await protocol.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false })
+  await page.goto(`${server.origin}/sign-in?to=passkeys`)
+  await page.click('#with-passkey')
+  await page.locator('[data-words]').waitFor()
+  await fillSignIn(page, person)
+  await page.click('#continue')
+  await page.waitForURL(path)
+})
+
+test('WA-13 a copy of a key whose counter stands still is refused', async () => {
+  const person = await createPerson(server)
+  const page = await browser.open()
+  const { protocol, authenticatorId } = await addOne(page, person)
+  const { credentials } = await protocol.send('WebAuthn.getCredentials', { authenticatorId })
+  await signOut(page)
+  await page.goto(`${server.origin}/sign-in?to=passkeys`)
+  await page.waitForURL(path)
+  await signOut(page)
+  await protocol.send('WebAuthn.clearCredentials', { authenticatorId })
+  for (const credential of credentials)
+    await protocol.send('WebAuthn.addCredential', { authenticatorId, credential })
+  await page.goto(`${server.origin}/sign-in?to=passkeys`)
+  // The page offers again by itself, so it is the trail that tells.
+  const wentBack = async () =>
+    (await auditOf(db, 'passkey.counter_went_back')).filter((e) => e.accountId === person.id).length
+  await expect.poll(wentBack, { timeout: 10_000 }).toBe(1)
+})
+
+test('WA-03 no other site, not even on this machine, can use it', async () => {
+  const person = await createPerson(server)
+  const page = await browser.open()
+  await addOne(page, person)
+  const refused = await page.evaluate(() =>
+    navigator.credentials
+      .get({ publicKey: { challenge: new Uint8Array(32), rpId: 'example.org' } })
+      .then(
+        () => 'used',
+        (error: Error) => error.name,
+      ),
+  )
+  expect(refused).toBe('SecurityError')
 })

@@ -37,6 +37,18 @@ const scopes = [
 
 const signIn: Example[] = [
   { page: 'sign-in', state: 'fresh', data: { ...form, app, registerHref, forgotHref } },
+  {
+    page: 'sign-in',
+    state: 'passkey',
+    data: {
+      ...form,
+      app,
+      registerHref,
+      passkeyAction: '/sign-in/f1/with-passkey',
+      error: { code: 'passkey_unknown' },
+      unknown: { rpId: 'id.letuslearn.now', credentialId: 'AAAA' },
+    },
+  },
   { page: 'sign-in', state: 'own', data: { ...form, registerHref } },
   {
     page: 'sign-in',

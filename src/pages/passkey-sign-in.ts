@@ -1,0 +1,54 @@
+/**
+ * Signing in with a passkey, from the sign-in page: by what the browser fills in or by the button. Nobody types who they
+ * are. What is proven ends the step in the same function as a password does.
+ */
+import type { Context } from 'koa'
+import { relyingPartyOf } from '../credentials/passkey-domain.ts'
+import { createSignInOptions, signInWithPasskey } from '../credentials/passkey-sign-in.ts'
+import { AppError } from '../errors.ts'
+import { limitKeyAddress } from '../http/client-address.ts'
+import type { Flow } from '../oidc/interactions.ts'
+import type { PagesDeps } from './context.ts'
+import { formOf } from './flow.ts'
+import { signIn, type signInPages } from './sign-in.ts'
+
+export function passkeySignInPages(
+  deps: PagesDeps,
+  { drawSignIn }: Pick<ReturnType<typeof signInPages>, 'drawSignIn'>,
+) {
+  const { db } = deps.database
+  const party = relyingPartyOf(deps.config)
+  return { options, submit }
+
+  /** What the script hands to the browser; it names nobody (EN-08). */
+  async function options(ctx: Context, flow: Flow): Promise<void> {
+    if (!party) throw new AppError('not_found', 404)
+    await deps.limits.consume('passkey-challenge', limitKeyAddress(ctx.state.address))
+    ctx.body = await createSignInOptions(db, party, { boundTo: boundTo(flow) })
+  }
+
+  async function submit(ctx: Context, flow: Flow): Promise<void> {
+    if (!party) throw new AppError('not_found', 404)
+    await deps.limits.consume('passkey-challenge', limitKeyAddress(ctx.state.address))
+    const { answer = '' } = formOf(ctx)
+    const given = { boundTo: boundTo(flow), answer }
+    const proven = await signInWithPasskey(db, party, given, ctx.state.origin)
+    if (!proven.ok) {
+      deps.onSignIn('wrong_credentials')
+      const unknown =
+        proven.code === 'passkey_unknown'
+          ? { rpId: party.id, credentialId: proven.credentialId }
+          : undefined
+      return drawSignIn(ctx, flow, { error: { code: proven.code }, unknown }, 422)
+    }
+    if (proven.account.status !== 'active') {
+      deps.onSignIn('not_active')
+      return drawSignIn(ctx, flow, { error: { code: 'account_disabled' } }, 403)
+    }
+    await signIn(ctx, deps, flow, proven.account, proven.amr)
+  }
+}
+
+function boundTo(flow: Flow): string {
+  return `flow ${flow.id}`
+}

@@ -39,3 +39,9 @@ export function unavailability(error: unknown): 'unreachable' | 'credentials' | 
     /timeout exceeded when trying to connect|timeout expired|Connection terminated|Query read timeout|not queryable/
   return words.test(error.message) ? 'unreachable' : undefined
 }
+
+/** Whether the database refused a row because another has the same; `constraint` is its name in db/schema.sql. */
+export function isUniqueViolation(error: unknown, constraint: string): boolean {
+  const { code, constraint: broken } = (error ?? {}) as { code?: string; constraint?: string }
+  return code === '23505' && broken === constraint
+}

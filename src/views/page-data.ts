@@ -248,6 +248,28 @@ export type PageData = {
         }
       | undefined
   }
+  /** Fields named like the claims of OpenID Connect; `typed` is what stands in them. */
+  'account-profile': AccountForm & {
+    username: string
+    typed: Record<string, string>
+    locales: readonly string[]
+    timeZones: readonly string[]
+  }
+  /** Field `email`; once a mail is on its way to `maskedEmail`, field `code`, with `proof` as in `verify-email`. */
+  'account-address': AccountForm & {
+    current: string
+    email?: string | undefined
+    maskedEmail?: string | undefined
+    waitSeconds?: number | undefined
+    proof?: 'open' | 'expired' | 'too-many' | undefined
+    resent?: boolean | undefined
+  }
+  /** Behind the links of a change of address, wherever they are opened. */
+  'address-link': Form & {
+    page: 'confirm' | 'undo'
+    state: 'ready' | 'done' | 'over'
+    maskedEmail?: string | undefined
+  }
   /** Field `new_password`. */
   'account-password': AccountForm & { username: string; passwordMinLength: number }
   /** `action` receives the field `client` of an app. `disconnected` names the one that was just removed. */

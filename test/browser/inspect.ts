@@ -69,8 +69,9 @@ export async function walkByTab(page: Page): Promise<{ stops: string[]; faults: 
   ])
   const reachable = await page.evaluate(
     () =>
-      document.querySelectorAll('a[href], button:enabled, input:not([type=hidden]), summary')
-        .length,
+      document.querySelectorAll(
+        'a[href], button:enabled, input:not([type=hidden], [tabindex="-1"]), select, summary',
+      ).length,
   )
   if (stops.length !== reachable) faults.push(`${stops.length} stops of ${reachable}`)
   return { stops: stops.map(({ name }) => name), faults }

@@ -171,7 +171,7 @@ describe('an attacker', () => {
     await ask(createBrowser(server), person.email)
     const link = await mailTo(server, person.email, linkIn)
     const token = new URL(link, server.origin).searchParams.get('token')
-    for (const path of ['/verify-email']) {
+    for (const path of ['/verify-email', '/confirm-address', '/undo-address']) {
       expect(
         (await createBrowser(server).get(`${server.origin}${path}?token=${token}`)).status,
       ).toBe(410)

@@ -27,6 +27,15 @@ const passkeys = [
 ]
 const reset = { ...form, signInHref: '/sign-in', passwordMinLength: 8, action: '/reset-password' }
 const code = { ...reset, state: 'code', maskedEmail: 'm•••@example.com' } as const
+const profile = {
+  ...form,
+  action: '/account/profile',
+  username: 'mei_chen',
+  locales: ['en', 'zh-CN'],
+  timeZones: ['UTC', 'Asia/Shanghai'],
+}
+const address = { ...form, action: '/account/address', current: 'mei@example.com' }
+const changed = { ...form, action: '/confirm-address?token=abc' }
 const taken = {
   code: 'password_common',
   fields: [{ field: 'new_password', code: 'password_common' }],
@@ -58,6 +67,68 @@ export const own: Example[] = [
     data: { ...reset, state: 'password', error: taken },
   },
   { page: 'reset-done', state: 'done', data: { languageLinks, signInHref: '/sign-in' } },
+  {
+    page: 'account-profile',
+    state: 'filled',
+    data: {
+      ...profile,
+      typed: {
+        name: '陈梅',
+        given_name: '梅',
+        family_name: '陈',
+        locale: 'zh-CN',
+        zoneinfo: 'UTC',
+      },
+    },
+  },
+  {
+    page: 'account-profile',
+    state: 'refused',
+    data: {
+      ...profile,
+      typed: { phone_number: '12' },
+      error: {
+        code: 'invalid_request',
+        fields: [
+          { field: 'given_name', code: 'name_required' },
+          { field: 'phone_number', code: 'phone_invalid' },
+        ],
+      },
+    },
+  },
+  { page: 'account-address', state: 'fresh', data: { ...address } },
+  {
+    page: 'account-address',
+    state: 'refused',
+    data: {
+      ...address,
+      email: 'mei@example.com',
+      error: { code: 'email_same', fields: [{ field: 'email', code: 'email_same' }] },
+    },
+  },
+  {
+    page: 'account-address',
+    state: 'code',
+    data: { ...address, maskedEmail: 'm•••@example.net', waitSeconds: 40, proof: 'open' },
+  },
+  {
+    page: 'account-address',
+    state: 'over',
+    data: { ...address, maskedEmail: 'm•••@example.net', waitSeconds: 0, proof: 'too-many' },
+  },
+  ...(['confirm', 'undo'] as const).flatMap((page): Example[] => [
+    {
+      page: 'address-link',
+      state: `${page} ready`,
+      data: { ...changed, page, state: 'ready', maskedEmail: 'm•••@example.net' },
+    },
+    { page: 'address-link', state: `${page} done`, data: { ...changed, page, state: 'done' } },
+    {
+      page: 'address-link',
+      state: `${page} over`,
+      data: { ...changed, page, state: 'over', error: { code: 'email_taken' } },
+    },
+  ]),
   {
     page: 'account-password',
     state: 'fresh',

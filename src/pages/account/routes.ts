@@ -1,12 +1,14 @@
 /** Every page of a person's own account and its address. */
 import type Router from '@koa/router'
-import type { Middleware } from 'koa'
+import type { Context, Middleware } from 'koa'
 import type { PagesDeps } from '../context.ts'
+import { accountAddressPages } from './address.ts'
 import { accountAppsPages } from './apps.ts'
 import type { AccountFrame } from './frame.ts'
 import { accountHomePages } from './home.ts'
 import { accountPasskeysPages } from './passkeys.ts'
 import { accountPasswordPages } from './password.ts'
+import { accountProfilePages } from './profile.ts'
 import { accountSecurityPages } from './security.ts'
 
 /** `form` parses a POST and demands its proof against forgery. */
@@ -18,6 +20,8 @@ export function accountRoutes(
   const home = accountHomePages(deps, frame)
   const security = accountSecurityPages(deps, frame)
   const password = accountPasswordPages(deps, frame)
+  const profile = accountProfilePages(deps, frame)
+  const address = accountAddressPages(deps, frame)
   const apps = accountAppsPages(deps, frame)
   const passkeys = accountPasskeysPages(deps, frame)
   const recent = { fresh: true }
@@ -34,6 +38,20 @@ export function accountRoutes(
   )
   router.get('/account/password', frame.page('password', password.show, recent))
   router.post('/account/password', ...form, frame.page('password', password.submit, recent))
+  router.get('/account/profile', frame.page('profile', profile.show))
+  router.post('/account/profile', ...form, frame.page('profile', profile.submit))
+  router.get('/account/address', frame.page('address', address.show, recent))
+  router.post('/account/address', ...form, frame.page('address', address.submit, recent))
+  for (const page of ['confirm', 'undo'] as const) {
+    const path = `/${page}-address`
+    router.get(path, (ctx) => address.showLink(ctx, page, tokenOf(ctx)))
+    router.post(path, ...form, (ctx) => address.submitLink(ctx, page, tokenOf(ctx)))
+  }
   router.get('/account/apps', frame.page('apps', apps.show))
   router.post('/account/apps', ...form, frame.page('apps', apps.disconnect))
+}
+
+/** A repeated one is none. */
+function tokenOf({ query }: Context): string {
+  return typeof query.token === 'string' ? query.token : ''
 }

@@ -21,7 +21,7 @@ export function accountSecurityPages(deps: PagesDeps, frame: AccountFrame) {
         href: accountPages.password,
         date: person?.passwordChangedAt ?? person?.createdAt,
       },
-      { kind: 'address', value: String(account.email) },
+      { kind: 'address', href: accountPages.address, value: String(account.email) },
     ]
     const newest = (await listPasskeys(db, accountId)).at(-1)
     items.push({ kind: 'passkeys', href: accountPages.passkeys, date: newest?.createdAt })

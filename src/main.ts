@@ -23,6 +23,8 @@ async function main(): Promise<number> {
       logger.warn({ targets }, 'ALLOW_PRIVATE_TARGETS: what apps name may lead into these')
     }
     const server = await startServer(config, logger)
+    // What starting needed is garbage by now; V8 would keep its room for as long as the server rests.
+    globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     logger.info({ why: await ending }, 'stopping')
     await server.close()
     return 0

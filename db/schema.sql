@@ -124,6 +124,19 @@ create table auth_sessions (
 );
 CREATE INDEX auth_sessions_expires_at_idx ON auth_sessions USING btree (expires_at);
 
+create table authenticators (
+  id uuid not null,
+  account_id uuid not null,
+  name text not null,
+  secret_sealed bytea not null,
+  last_step integer not null,
+  created_at timestamp with time zone not null default now(),
+  last_used_at timestamp with time zone,
+  constraint authenticators_pkey PRIMARY KEY (id),
+  constraint authenticators_name_check CHECK (char_length(name) >= 1 AND char_length(name) <= 60)
+);
+CREATE INDEX authenticators_account_id_idx ON authenticators USING btree (account_id);
+
 create table authorization_codes (
   id_hash bytea not null,
   grant_id text not null,
@@ -224,6 +237,8 @@ create table clients (
   userinfo_acr text,
   userinfo_max_age_seconds integer,
   authorization_challenge boolean not null default false,
+  second_factor text,
+  second_factors text[],
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_access_token_seconds_check CHECK (access_token_seconds >= 30 AND access_token_seconds <= 86400),
   constraint clients_id_check CHECK (id ~ '^[A-Za-z0-9_-]{1,128}$'::text),
@@ -232,6 +247,7 @@ create table clients (
   constraint clients_profile_check CHECK (profile = ANY (ARRAY['fapi2'::text, 'fapi2-message-signing'::text])),
   constraint clients_refresh_idle_seconds_check CHECK (refresh_idle_seconds >= 60 AND refresh_idle_seconds <= 31536000),
   constraint clients_refresh_total_seconds_check CHECK (refresh_total_seconds >= 60 AND refresh_total_seconds <= 31536000),
+  constraint clients_second_factor_check CHECK (second_factor = ANY (ARRAY['asked'::text, 'enrolled'::text, 'new-device'::text, 'always'::text])),
   constraint clients_userinfo_acr_check CHECK (userinfo_acr = ANY (ARRAY['1fa'::text, '2fa'::text, 'phr'::text])),
   constraint clients_userinfo_max_age_seconds_check CHECK (userinfo_max_age_seconds >= 1 AND userinfo_max_age_seconds <= 31536000),
   constraint idle_within_total CHECK (refresh_idle_seconds <= refresh_total_seconds),
@@ -447,6 +463,15 @@ create table rate_limits (
 );
 CREATE INDEX rate_limits_expire_idx ON rate_limits USING btree (expire);
 
+create table recovery_codes (
+  code_hash bytea not null,
+  account_id uuid not null,
+  created_at timestamp with time zone not null default now(),
+  used_at timestamp with time zone,
+  constraint recovery_codes_pkey PRIMARY KEY (code_hash)
+);
+CREATE INDEX recovery_codes_account_id_idx ON recovery_codes USING btree (account_id);
+
 create table refresh_tokens (
   id_hash bytea not null,
   grant_id text not null,
@@ -539,6 +564,20 @@ create table registrations (
 CREATE INDEX registrations_account_id_idx ON registrations USING btree (account_id);
 CREATE INDEX registrations_expires_at_idx ON registrations USING btree (expires_at);
 
+create table remembered_devices (
+  token_hash bytea not null,
+  account_id uuid not null,
+  factor text not null,
+  address inet,
+  user_agent text,
+  created_at timestamp with time zone not null default now(),
+  last_used_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint remembered_devices_pkey PRIMARY KEY (token_hash)
+);
+CREATE INDEX remembered_devices_account_id_idx ON remembered_devices USING btree (account_id);
+CREATE INDEX remembered_devices_expires_at_idx ON remembered_devices USING btree (expires_at);
+
 create table replay_detection (
   id_hash bytea not null,
   expires_at timestamp with time zone not null,
@@ -567,6 +606,27 @@ create table sessions (
 ) with (fillfactor=80);
 CREATE INDEX sessions_account_id_idx ON sessions USING btree (account_id);
 CREATE INDEX sessions_expires_at_idx ON sessions USING btree (expires_at);
+
+create table settings (
+  name text not null,
+  value jsonb not null,
+  updated_at timestamp with time zone not null default now(),
+  constraint settings_pkey PRIMARY KEY (name)
+);
+
+create table sign_in_codes (
+  flow_hash bytea not null,
+  account_id uuid not null,
+  email_canonical text not null,
+  number integer not null,
+  code_hash bytea not null,
+  guesses integer not null default 0,
+  next_mail_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint sign_in_codes_pkey PRIMARY KEY (flow_hash)
+);
+CREATE INDEX sign_in_codes_account_id_idx ON sign_in_codes USING btree (account_id);
+CREATE INDEX sign_in_codes_expires_at_idx ON sign_in_codes USING btree (expires_at);
 
 create table signing_keys (
   kid text not null,
@@ -633,6 +693,7 @@ create table versions (
 
 alter table account_roles add constraint account_roles_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table address_undos add constraint address_undos_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table authenticators add constraint authenticators_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table authorization_types add constraint authorization_types_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table client_apis add constraint client_apis_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table client_apis add constraint client_apis_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
@@ -643,8 +704,11 @@ alter table passkey_challenges add constraint passkey_challenges_account_id_fkey
 alter table passkey_declines add constraint passkey_declines_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkey_holders add constraint passkey_holders_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkeys add constraint passkeys_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table recovery_codes add constraint recovery_codes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table registration_transitions add constraint registration_transitions_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES registrations(id) ON DELETE CASCADE;
 alter table registrations add constraint registrations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE SET NULL;
+alter table remembered_devices add constraint remembered_devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table sign_in_codes add constraint sign_in_codes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table token_exchanges add constraint token_exchanges_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table token_exchanges add constraint token_exchanges_audience_client_id_fkey FOREIGN KEY (audience_client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table token_exchanges add constraint token_exchanges_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;

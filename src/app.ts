@@ -7,9 +7,12 @@ import { openApiRoutes } from './api/openapi.ts'
 import { registrationRoutes } from './api/registrations.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
+import { createFactorMailer } from './credentials/factor-mails.ts'
 import { createPasskeyMailer } from './credentials/passkey-mails.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
+import { findRemembered } from './credentials/remembered-devices.ts'
 import { createProofSender } from './credentials/send-proof.ts'
+import { createSignInCodeSender } from './credentials/sign-in-codes.ts'
 import { createKeyring } from './crypto.ts'
 import type { Database } from './database/connection.ts'
 import { limitKeyAddress } from './http/client-address.ts'
@@ -23,6 +26,7 @@ import { createKnownDevices } from './http/known-device.ts'
 import { cleanupLimits, createLimits } from './http/limits.ts'
 import { mailAllowance } from './http/mail-allowance.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
+import { createRememberedCookie } from './http/remembered-cookie.ts'
 import { createSignInLimits } from './http/sign-in-limits.ts'
 import type { Handlers } from './jobs/worker.ts'
 import type { Logger } from './logger.ts'
@@ -46,6 +50,7 @@ import { createQuestionMailer } from './oidc/question-mails.ts'
 import { createPersonFinder, createQuestions } from './oidc/questions.ts'
 import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
 import { createRegistration } from './oidc/registration.ts'
+import { createSignInPolicies } from './oidc/sign-in-policies.ts'
 import { loadSigningKeys, type SigningKeySet } from './oidc/signing-keys.ts'
 import { createStructuredIntrospection } from './oidc/structured-tokens.ts'
 import { createClientCheck } from './oidc/validate-client.ts'
@@ -136,6 +141,8 @@ export function createApp(options: AppOptions): App {
       },
     },
   }
+  const policies = createSignInPolicies({ db, pool, clients })
+  const rememberedCookie = createRememberedCookie(config)
   const csrf = createCsrf({ config, keyring })
   const pagesDeps: PagesDeps = {
     config,
@@ -148,6 +155,8 @@ export function createApp(options: AppOptions): App {
     signInLimits: createSignInLimits(limits),
     knownDevices: createKnownDevices({ config, keyring }),
     clients,
+    policies,
+    rememberedCookie,
     detailTypes: () => detailTypes,
     registration,
     onSignIn: metrics.signIn,
@@ -173,6 +182,15 @@ export function createApp(options: AppOptions): App {
       limitClientAuthentication: clientAuthenticationLimit(),
       findPerson: createPersonFinder(db, limits),
       questions: createQuestions(db, limits),
+      stepUp: {
+        policies,
+        isRemembered: async (ctx, accountId) =>
+          (await findRemembered(
+            db,
+            accountId,
+            rememberedCookie.read(ctx as unknown as Koa.Context),
+          )) !== undefined,
+      },
     })
     listenToEngine(provider, { db, pages, observer: metrics })
     addExtensionGrants(provider, {
@@ -184,6 +202,7 @@ export function createApp(options: AppOptions): App {
       fetch,
       findCertificate: (ctx) => certificateOf(ctx.req),
       checkPassword: createPasswordCheck(pagesDeps),
+      policies,
       onSignIn: metrics.signIn,
     })
     return {
@@ -308,6 +327,19 @@ export function createApp(options: AppOptions): App {
         allowMail: (recipient) => limits.allows('question-recipient', recipient),
       }),
       'mail.passkey': createPasskeyMailer({ db, views, mailer }),
+      'mail.factor': createFactorMailer({
+        db,
+        views,
+        mailer,
+        allowMail: (recipient) => limits.allows('notice-recipient', recipient),
+      }),
+      'mail.sign-in-code': createSignInCodeSender({
+        db,
+        keyring,
+        views,
+        mailer,
+        allowMail: mailAllowance(limits),
+      }),
       'backchannel.ping': createPingSender({
         pool,
         keyring,
@@ -335,6 +367,7 @@ export function createApp(options: AppOptions): App {
         engine = createEngine()
       } else {
         clients.forget()
+        policies.forget()
         await renewTypes()
       }
     },

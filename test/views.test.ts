@@ -81,7 +81,17 @@ describe.each(named)('%s', (_name, example, locale) => {
 describe('what users control', () => {
   const hostile = '"><img src=x onerror=alert(1)>\'{{7*7}}<%= 7*7 %>$t(errors.internal)\u202e'
   // These choose a template's branch; everything else may hold anything.
-  const choices = ['page', 'proof', 'kind', 'state', 'notice', 'locale', 'sentAt', 'field']
+  const choices = [
+    'page',
+    'proof',
+    'kind',
+    'state',
+    'notice',
+    'locale',
+    'sentAt',
+    'field',
+    'factor',
+  ]
 
   function poison(value: unknown, key = ''): unknown {
     if (Array.isArray(value)) return value.map((item) => poison(item, key))

@@ -16,6 +16,8 @@ const fieldNames = {
   userinfoAcr: 'userinfo_acr',
   userinfoMaxAgeSeconds: 'userinfo_max_age',
   authorizationChallenge: 'authorization_challenge',
+  secondFactor: 'second_factor',
+  secondFactors: 'second_factors',
   certificateAuthorities: 'certificate_authorities',
 } as const
 

@@ -138,7 +138,7 @@ async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<R
     select c.id, c.name, c.preset, c.metadata, c.first_party, c.pkce_required, c.ignores_unknown_resource,
       c.profile, c.access_token_seconds, c.refresh_idle_seconds, c.refresh_total_seconds, c.refresh_rotation,
       c.userinfo_acr, c.userinfo_max_age_seconds, c.authorization_challenge,
-      c.certificate_authorities,
+      c.second_factor, c.second_factors, c.certificate_authorities,
       (select json_build_object('id', t.id, 'name', t.name)
         from registration_tokens t where t.id = c.registered_with) as registered_with,
       c.disabled_at, c.created_at, c.updated_at,

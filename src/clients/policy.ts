@@ -3,6 +3,7 @@
  * rotate, what sign-in they stand for, who may vouch for its certificates, and the profile whose rules it keeps as a whole.
  */
 import type { Level } from './levels.ts'
+import type { SecondFactor, SecondFactorTime } from './second-factor.ts'
 
 export const profiles = ['fapi2', 'fapi2-message-signing'] as const
 
@@ -21,6 +22,9 @@ export type ClientPolicy = {
   userinfoMaxAgeSeconds: number | null
   /** Asks for passwords itself (first-party apps alone). */
   authorizationChallenge: boolean
+  /** When a second factor is asked of people on the way to it, and which count. */
+  secondFactor: SecondFactorTime | null
+  secondFactors: SecondFactor[] | null
   /** PEM, one after the other. */
   certificateAuthorities: string | null
 }
@@ -34,6 +38,8 @@ export const noPolicy: ClientPolicy = {
   userinfoAcr: null,
   userinfoMaxAgeSeconds: null,
   authorizationChallenge: false,
+  secondFactor: null,
+  secondFactors: null,
   certificateAuthorities: null,
 }
 

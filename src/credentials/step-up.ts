@@ -34,8 +34,8 @@ const ways: Record<Level, readonly (readonly Factor[])[]> = {
   phr: [['passkey']],
 }
 
-/** What this deployment offers; the account work adds to it, and asks of each account what it has. */
-export const offeredFactors: readonly Factor[] = ['password']
+/** What people can have here; what somebody has is asked of the database (held-factors.ts). */
+export const offeredFactors: readonly Factor[] = ['password', 'totp', 'recovery-code']
 
 function isProven(factor: Factor, amr: readonly string[]): boolean {
   return factors[factor].amr.some((all) => all.every((value) => amr.includes(value)))

@@ -145,12 +145,50 @@ export type Tables = {
     userinfoAcr: '1fa' | '2fa' | 'phr' | null
     userinfoMaxAgeSeconds: number | null
     authorizationChallenge: Generated<boolean>
+    secondFactor: 'asked' | 'enrolled' | 'new-device' | 'always' | null
+    secondFactors: string[] | null
     certificateAuthorities: string | null
     registeredWith: Generated<string | null>
     managementHash: Generated<Buffer | null>
     disabledAt: Date | null
     createdAt: Generated<Date>
     updatedAt: Generated<Date>
+  }
+  settings: { name: string; value: Json; updatedAt: Generated<Date> }
+  authenticators: {
+    id: string
+    accountId: string
+    name: string
+    secretSealed: Buffer
+    lastStep: number
+    createdAt: Generated<Date>
+    lastUsedAt: Date | null
+  }
+  recoveryCodes: {
+    codeHash: Buffer
+    accountId: string
+    createdAt: Generated<Date>
+    usedAt: Date | null
+  }
+  rememberedDevices: {
+    tokenHash: Buffer
+    accountId: string
+    factor: string
+    address: string | null
+    userAgent: string | null
+    createdAt: Generated<Date>
+    lastUsedAt: Generated<Date>
+    expiresAt: Date
+  }
+  signInCodes: {
+    flowHash: Buffer
+    accountId: string
+    emailCanonical: string
+    number: number
+    codeHash: Buffer
+    guesses: Generated<number>
+    nextMailAt: Date
+    expiresAt: Date
   }
   clientSecrets: {
     hash: Buffer

@@ -86,6 +86,41 @@ export const limitTable = {
     windows: [{ points: 120, seconds: minute }],
     store: 'memory',
   },
+  // Codes of second factors, after a right password; a right one begins anew. Strangers who have the password share what
+  // the account allows, a network a part of it; a browser that is known is counted by itself, and never by theirs.
+  'second-factor-device': {
+    per: ['account', 'device'],
+    windows: [
+      { points: 10, seconds: 15 * minute },
+      { points: 100, seconds: year },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  'second-factor-network': {
+    per: ['account', 'network'],
+    windows: [
+      { points: 10, seconds: 15 * minute },
+      { points: 25, seconds: year },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  'second-factor': {
+    per: ['account'],
+    windows: [
+      { points: 20, seconds: hour },
+      { points: 50, seconds: year },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  // Recovery codes are 80 bits, so this is against floods, and apart from the rest: they open when that is used up.
+  'recovery-code-address': {
+    per: ['address'],
+    windows: [{ points: 30, seconds: hour }],
+    store: 'shared',
+  },
 
   'registration-address': {
     per: ['address'],

@@ -6,7 +6,13 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { RegistrationStatus } from '../database/tables.ts'
 import type { RequestObservation } from './request-log.ts'
 
-export type SignInResult = 'success' | 'wrong_credentials' | 'not_active' | 'limited' | 'busy'
+export type SignInResult =
+  | 'success'
+  | 'wrong_credentials'
+  | 'wrong_code'
+  | 'not_active'
+  | 'limited'
+  | 'busy'
 
 /** What is asked at the moment of a scrape. */
 export type Sources = {

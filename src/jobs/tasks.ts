@@ -34,6 +34,15 @@ export type Tasks = {
     change: 'added' | 'removed'
     name: string
   }
+  /** Tells a person that a factor was added, removed or used up; `id` is the mail's own. */
+  'mail.factor': {
+    id: string
+    accountId: string
+    what: 'added' | 'removed' | 'used'
+    factor: 'totp' | 'recovery-code'
+  }
+  /** Sends the code of a sign-in that is under way; `flow` is the hash of its id, in hexadecimal digits. */
+  'mail.sign-in-code': { flow: string; number: number; askedFrom?: string }
   /** Tells an app that somebody has decided. */
   'backchannel.ping': { question: string }
   /** Removes what has expired, in batches. */

@@ -5,7 +5,8 @@
  */
 import type { Context } from 'koa'
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider'
-import { nextFactor, offeredFactors, proofOf } from '../credentials/step-up.ts'
+import { nextStep } from '../credentials/sign-in-policy.ts'
+import { proofOf } from '../credentials/step-up.ts'
 import type { Queryable } from '../sessions/reads.ts'
 import { createAuthSession, spendAuthSession } from './auth-sessions.ts'
 import { type CodeRequest, issueCode, noRedirectUri } from './challenge-code.ts'
@@ -13,6 +14,7 @@ import type { ClientCache } from './client-cache.ts'
 import type { FindCertificate } from './mutual-tls.ts'
 import { provePossession } from './possession.ts'
 import { replayForm } from './replayed-form.ts'
+import type { SignInPolicies } from './sign-in-policies.ts'
 
 export const challengePath = '/oauth2/authorize-challenge'
 export const challengeGrant = 'urn:idp:grant-type:authorization-challenge'
@@ -52,6 +54,7 @@ type Deps = {
   clients: ClientCache
   findCertificate: FindCertificate
   checkPassword: CheckPassword
+  policies: Pick<SignInPolicies, 'at' | 'factorsOf'>
 }
 
 /** Before the engine: the request as one of its token endpoint. Nothing may name the grant type from outside. */
@@ -92,7 +95,7 @@ export function createChallenge(deps: Deps) {
     if (account.status === 'disabled') throw new errors.AccessDenied('the account is disabled')
     if (account.status !== 'active') throw toWeb('the account is not complete yet')
     const wished = (client.defaultAcrValues as string[] | undefined)?.join(' ')
-    const proof = enough(parameters.acr_values ?? wished)
+    const proof = await enough(client.clientId, account.id, parameters.acr_values ?? wished)
     const code = await issueCode(
       ctx,
       { ...requestOf(parameters), accountId: account.id, proof, jkt },
@@ -126,6 +129,31 @@ export function createChallenge(deps: Deps) {
     const whole = before?.parameters ?? now
     checkParameters(whole)
     return whole
+  }
+
+  /**
+   * A password is one factor. Where more is asked, by the app or by the operator, our pages ask for it; of an app's own
+   * page nobody knows in which browser it is.
+   */
+  async function enough(
+    clientId: string,
+    accountId: string,
+    acrValues: string | string[] | undefined,
+  ): Promise<{ acr: string; amr: string[] }> {
+    const proof = proofOf(['pwd'])
+    const values = String(acrValues ?? '')
+      .split(' ')
+      .filter((value) => value !== '')
+    const next = nextStep({
+      asked: values.length > 0 ? { values, essential: false } : undefined,
+      amr: proof.amr,
+      available: await deps.policies.factorsOf(accountId, clientId),
+      policy: await deps.policies.at(clientId),
+      knownDevice: false,
+      remembered: false,
+    })
+    if (next.kind !== 'enough') throw toWeb('a stronger sign-in is asked for')
+    return proof
   }
 
   async function goOn(
@@ -178,18 +206,6 @@ function requestOf(
     codeChallenge: String(codeChallenge),
     nonce: nonce === undefined ? undefined : String(nonce),
   }
-}
-
-/** A password is one factor. Where more is asked that the person could prove, our pages ask for it. */
-function enough(acrValues: string | string[] | undefined): { acr: string; amr: string[] } {
-  const proof = proofOf(['pwd'])
-  const values = String(acrValues ?? '')
-    .split(' ')
-    .filter((value) => value !== '')
-  const asked = values.length > 0 ? { values, essential: false } : undefined
-  const next = nextFactor({ asked, amr: proof.amr, available: offeredFactors })
-  if (next.kind === 'ask') throw toWeb('a stronger sign-in is asked for')
-  return proof
 }
 
 function toWeb(description: string) {

@@ -34,7 +34,7 @@ import { rotateRefreshToken } from './refresh-policy.ts'
 import { assertRequestObject } from './request-objects.ts'
 import { resourceIndicators, servesApi } from './resources.ts'
 import type { SigningKey } from './signing-keys.ts'
-import { demandSignIn, supportedLevels } from './step-up.ts'
+import { demandSignIn, type StepUp, supportedLevels } from './step-up.ts'
 import { pairwiseIdentifier, readsSector } from './subjects.ts'
 import { extraTokenClaims } from './token-claims.ts'
 import { unitOfWork } from './unit-of-work.ts'
@@ -52,6 +52,8 @@ export type ProviderOptions = {
   /** Whom apps mean that ask by the backchannel. */
   findPerson: PersonFinder
   questions: Questions
+  /** What is asked of people beside what their app asks; nothing when absent. */
+  stepUp?: StepUp
   fetch: EngineFetch
   findCertificate: FindCertificate
   /** What pairwise subjects are derived from; the same for ever. */
@@ -133,7 +135,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
       client.grantTypeAllowed('refresh_token') && token.scopes.has('offline_access'),
     rotateRefreshToken,
     interactions: {
-      policy: createPrompts(),
+      policy: createPrompts(options.stepUp),
       url: (_ctx, interaction) => pages.interactionPath(interaction),
     },
     pkce: { required: (_ctx, client) => client.pkce_required !== false || Boolean(client.profile) },

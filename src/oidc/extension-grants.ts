@@ -16,6 +16,7 @@ import { bearerParameters, createJwtBearer, jwtBearer } from './jwt-bearer.ts'
 import type { FindCertificate } from './mutual-tls.ts'
 import type { EngineFetch } from './outgoing-fetch.ts'
 import { createTokenReader } from './own-tokens.ts'
+import type { SignInPolicies } from './sign-in-policies.ts'
 import {
   createTokenExchange,
   exchangeParameters,
@@ -32,6 +33,7 @@ type Options = {
   keys: JSONWebKeySet
   fetch: EngineFetch
   checkPassword: CheckPassword
+  policies: Pick<SignInPolicies, 'at' | 'factorsOf'>
   onSignIn(result: 'success'): void
   findCertificate: FindCertificate
 }

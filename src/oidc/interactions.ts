@@ -3,6 +3,7 @@
  * the path, the same value must come in the cookie bound to that path, and the browser must be the one that is named in
  * the row, since an id that stands in addresses is no secret. What a page has proven is written here by one guarded statement, and the engine reads it when the browser comes back.
  */
+import type { Factor } from '../credentials/step-up.ts'
 import { sha256 } from '../crypto.ts'
 import type { Row } from '../sessions/artefacts.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
@@ -20,6 +21,20 @@ export type Progress = {
   locale?: Locale
   /** The browser that began the flow (unit-of-work.ts). */
   browser?: string
+  /** Who has proven what in this flow and is not let in yet. */
+  proven?: Proven
+  /** Wrong codes since then. */
+  guesses?: number
+}
+
+/** `amr` as a session would have it, `at` in milliseconds since 1970; `next` is what is asked for now. */
+export type Proven = {
+  accountId: string
+  amr: string[]
+  at: number
+  /** When the password was set that was proven (ISO 8601); null for none. */
+  since: string | null
+  next: Factor | 'enrol'
 }
 
 export type Flow = {
@@ -29,6 +44,8 @@ export type Flow = {
   prompt: { name: string; reasons: string[]; details: Record<string, unknown> }
   /** The session the flow began in, or that an earlier step of it signed in. */
   sessionUid: string | undefined
+  /** What was proven in that session, and when, in seconds since 1970. */
+  session: { amr: string[]; signedInAt: number } | undefined
   /** The signed-in person, where there is one. */
   account: Row | undefined
   consent: Row | undefined
@@ -114,12 +131,18 @@ function toFlow(
     parameters: rest.params,
     prompt: { reasons: [], details: {}, ...rest.prompt },
     sessionUid: session?.uid as string | undefined,
+    session: session?.account_id ? provenIn(session) : undefined,
     account,
     consent,
     progress: row.progress as Progress,
     earlier: rest.lastSubmission ?? {},
     returnTo: rest.returnTo + id,
   }
+}
+
+function provenIn({ amr, signed_in_at: at }: Row): NonNullable<Flow['session']> {
+  const seconds = Math.floor(((at as Date | null)?.getTime() ?? 0) / 1000)
+  return { amr: (amr as string[] | null) ?? [], signedInAt: seconds }
 }
 
 /** The same request from its beginning. Its redirect URI was checked before the flow began. */
@@ -148,22 +171,30 @@ export async function findRestart(db: Queryable, flowId: string): Promise<LostFl
 
 /**
  * The person has proven who they are. Whoever was signed in before as somebody else is signed out by the same
- * statement, so that no token of one person ever comes from the other's session. False when the flow is over, or when the
- * password was `proven` and has been changed since (RC-20).
+ * statement, so that no token of one person ever comes from the other's session. False when the flow is over, when the
+ * password was `proven` and has been changed since (RC-20), or when the flow has not proven `after` any more, on which
+ * this builds. `at`: when they signed in, in seconds since 1970, where it was not now.
  */
 export function finishSignIn(
   db: Queryable,
   flow: Flow,
   login: { accountId: string; acr: string; amr: string[] },
-  proven: { passwordChangedAt?: Date | null } = {},
+  more: {
+    passwordChangedAt?: Date | null | undefined
+    after?: Proven | undefined
+    at?: number | undefined
+  } = {},
 ): Promise<boolean> {
-  const ts = Math.floor(Date.now() / 1000)
+  const { at, passwordChangedAt: since } = more
+  const ts = at ?? Math.floor(Date.now() / 1000)
   // Whoever gives a password has said which account they mean.
   const result = { ...flow.earlier, select_account: {}, login: { ...login, ts } }
   const other = flow.account !== undefined && flow.account.id !== login.accountId
-  const { passwordChangedAt: since } = proven
-  const guard = since === undefined ? undefined : { accountId: login.accountId, since }
-  return finish(db, flow, result, other ? flow.sessionUid : undefined, guard)
+  return finish(db, flow, result, {
+    ended: other ? flow.sessionUid : undefined,
+    after: more.after,
+    ...(since === undefined ? {} : { password: { accountId: login.accountId, since } }),
+  })
 }
 
 /** The person goes on with the account that is signed in. */
@@ -184,7 +215,7 @@ export async function finishConsent(db: Queryable, flow: Flow, allowed: Wanted):
   const result = { ...flow.earlier, consent: {} }
   const { rows } = await db.query<{ ok: boolean }>({
     name: 'finish_consent',
-    text: `with done as (${finishing}),
+    text: `with done as (${finishing()}),
       kept as (
         insert into consents (account_id, client_id, scopes, claims, resources)
         select $5::uuid, $6::text, $7::text[], $8::text[], $9::jsonb where exists (select from done)
@@ -216,21 +247,66 @@ function resourceScopes({ resources }: Wanted): Record<string, string> {
   )
 }
 
-/** Keeps which registration this flow has begun. */
-export async function saveProgress(db: Queryable, flow: Flow, progress: Progress): Promise<void> {
+type Kept = Omit<Progress, 'proven' | 'guesses' | 'browser'>
+
+/**
+ * Keeps these beside what the flow has kept, and forgets what is undefined. What was proven is moved by the statements
+ * below alone.
+ */
+export async function saveProgress(
+  db: Queryable,
+  flow: Flow,
+  more: { [Name in keyof Kept]: Kept[Name] | undefined },
+): Promise<void> {
+  const gone = Object.entries(more).filter(([, value]) => value === undefined)
   await db.query({
     name: 'save_progress',
-    text: `update interactions set progress = $2
+    text: `update interactions set progress = (progress || $2::jsonb) - $3::text[]
       where id_hash = $1 and consumed_at is null and expires_at > now()`,
-    values: [sha256(flow.id), JSON.stringify(progress)],
+    values: [sha256(flow.id), JSON.stringify(more), gone.map(([name]) => name)],
   })
+}
+
+/** From here on this person has proven this much in this flow; false when it is over, or went on otherwise. */
+export async function saveProven(
+  db: Queryable,
+  flow: Flow,
+  proven: Proven,
+  after?: Proven,
+): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'save_proven',
+    text: `update interactions
+      set progress = (progress - 'guesses') || jsonb_build_object('proven', $2::jsonb)
+      where id_hash = $1 and consumed_at is null and expires_at > now()
+        and ($3::jsonb is null or progress -> 'proven' = $3)`,
+    values: [sha256(flow.id), JSON.stringify(proven), after ? JSON.stringify(after) : null],
+  })
+  return rowCount === 1
+}
+
+/** How many wrong codes end what was proven before them (security MF-03). */
+export const guessesPerProof = 5
+
+/** Counts one guess before it is looked at, at most as many as there are, however many come at once. */
+export async function countGuess(db: Queryable, flow: Flow): Promise<boolean> {
+  const { rowCount } = await db.query({
+    name: 'count_guess',
+    text: `update interactions set progress = jsonb_set(progress, '{guesses}',
+        to_jsonb(coalesce((progress ->> 'guesses')::int, 0) + 1))
+      where id_hash = $1 and consumed_at is null and expires_at > now()
+        and coalesce((progress ->> 'guesses')::int, 0) < ${guessesPerProof}
+        and progress -> 'proven' is not distinct from $2::jsonb`,
+    values: [sha256(flow.id), flow.progress.proven ? JSON.stringify(flow.progress.proven) : null],
+  })
+  return rowCount === 1
 }
 
 /**
  * $1 flow, $2 result, $3 the session that ends because somebody else signed in, $4 the session that the browser
  * holds: of two tabs that signed the same person in at once, the later one's is everybody's.
  */
-const finishing = `update interactions set result = $2::jsonb,
+const finishing = (when = '') => `update interactions set result = $2::jsonb,
     login_account_id = ($2::jsonb -> 'login' ->> 'accountId')::uuid,
     session_account_id = case when $3::text is null then session_account_id end,
     session_uid = case when $3::text is null and session_uid is not null
@@ -239,22 +315,29 @@ const finishing = `update interactions set result = $2::jsonb,
       when rest ? 'session' and $4::text is not null
         then jsonb_set(rest, '{session,uid}', to_jsonb($4::text))
       else rest end
-  where id_hash = $1 and consumed_at is null and expires_at > now() returning 1`
+  where id_hash = $1 and consumed_at is null and expires_at > now() ${when} returning 1`
 
-/** $5 account, $6 when its password was set, as it stood when it was checked. */
-const samePassword = ` and exists (select from accounts where id = $5::uuid
-    and date_trunc('milliseconds', password_changed_at) is not distinct from $6::timestamptz)`
+/** $5 what the flow has proven, where this builds on it. */
+const sameProof = `and ($5::jsonb is null or progress -> 'proven' = $5)`
+
+/** $6 account, $7 when its password was set, as it stood when it was checked. */
+const samePassword = `and ($6::uuid is null or exists (select from accounts where id = $6
+    and date_trunc('milliseconds', password_changed_at) is not distinct from $7::timestamptz))`
 
 async function finish(
   db: Queryable,
   flow: Flow,
   result: Record<string, unknown>,
-  endedSession: string | undefined = undefined,
-  guard?: { accountId: string; since: Date | null },
+  more: {
+    ended?: string | undefined
+    after?: Proven | undefined
+    password?: { accountId: string; since: Date | null }
+  } = {},
 ): Promise<boolean> {
+  const { ended, after, password } = more
   const { rows } = await db.query<{ ok: boolean }>({
-    name: guard ? 'finish_sign_in' : 'finish_step',
-    text: `with done as (${guard ? finishing.replace(' returning 1', `${samePassword} returning 1`) : finishing}),
+    name: 'finish_step',
+    text: `with done as (${finishing(`${sameProof} ${samePassword}`)}),
       ended as (delete from sessions where uid = $3 and exists (select from done) returning 1),
       ended_grants as (delete from grants
         where session_uid = $3 and not offline and exists (select from done) returning 1)
@@ -262,9 +345,11 @@ async function finish(
     values: [
       sha256(flow.id),
       JSON.stringify(result),
-      endedSession ?? null,
+      ended ?? null,
       flow.sessionUid ?? null,
-      ...(guard ? [guard.accountId, guard.since] : []),
+      after ? JSON.stringify(after) : null,
+      password?.accountId ?? null,
+      password?.since ?? null,
     ],
   })
   return rows[0]?.ok === true

@@ -1,18 +1,18 @@
 /** When a person is asked something, in order: who are you, which account, may this app know you. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
-import { stepUpCheck } from './step-up.ts'
+import { type StepUp, stepUpCheck } from './step-up.ts'
 
 const { Check, Prompt, base } = interactionPolicy
 
 /** The engine's policy with account selection, and without asking twice for our own native apps. */
-export function createPrompts() {
+export function createPrompts(stepUp?: StepUp) {
   const prompts = base()
   prompts.add(new Prompt({ name: 'select_account', requestable: true }), 0)
 
   const login = prompts.get('login')
   login?.checks.remove('essential_acr')
   login?.checks.remove('essential_acrs')
-  login?.checks.add(stepUpCheck())
+  login?.checks.add(stepUpCheck(stepUp))
 
   // A native app cannot prove who it is, so people confirm it each time (RFC 8252 §8.6); ours are known.
   const consent = prompts.get('consent')

@@ -4,7 +4,8 @@
  * is decided in credentials/step-up.ts.
  */
 import { errors, interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
-import type { Level } from '../clients/levels.ts'
+import { isLevel, type Level, reaches } from '../clients/levels.ts'
+import { nextStep, type Step } from '../credentials/sign-in-policy.ts'
 import {
   type Asked,
   type Factor,
@@ -14,30 +15,33 @@ import {
   reachableLevels,
   shortfall,
 } from '../credentials/step-up.ts'
+import type { SignInPolicies } from './sign-in-policies.ts'
 
 const { Check } = interactionPolicy
 
-/** What the person of this request could prove; everything that is offered while nobody is known. */
-export type FactorsOf = (accountId: string | undefined) => Promise<readonly Factor[]>
-
-const everybodys: FactorsOf = async () => offeredFactors
+/** What the check asks of the rest of the house. */
+export type StepUp = {
+  policies: Pick<SignInPolicies, 'at' | 'factorsOf'>
+  /** Whether this browser stands for a second factor of that person's. */
+  isRemembered(ctx: KoaContextWithOIDC, accountId: string): Promise<boolean>
+}
 
 /** For discovery and default values of clients: what somebody can reach. */
 export const supportedLevels: Level[] = reachableLevels(offeredFactors)
 
 /** Stands where the engine compares letter by letter and knows no order. */
-export function stepUpCheck(factorsOf: FactorsOf = everybodys) {
-  const factorOf = new WeakMap<KoaContextWithOIDC, Factor>()
+export function stepUpCheck(stepUp?: StepUp) {
+  const factorOf = new WeakMap<KoaContextWithOIDC, Factor | 'enrol'>()
   return new Check(
     'acr',
     'a stronger sign-in is required',
     'login_required',
     async (ctx) => {
       const asked = askedBy(ctx)
-      const { session, result } = ctx.oidc
-      const accountId = session?.accountId
-      const amr = accountId ? ((session?.amr as string[] | undefined) ?? []) : []
-      const next = nextFactor({ asked, amr, available: await factorsOf(accountId) })
+      const accountId = ctx.oidc.session?.accountId
+      const next = accountId
+        ? await nextFor(ctx, stepUp, accountId, asked)
+        : nextFactor({ asked, amr: [], available: offeredFactors })
       if (next.kind === 'unreachable' && asked) {
         throw new errors.UnmetAuthenticationRequirements(
           'nobody can sign in here as strongly as the app requires',
@@ -45,15 +49,48 @@ export function stepUpCheck(factorsOf: FactorsOf = everybodys) {
         )
       }
       if (next.kind === 'enough') tell(ctx, next.acr)
+      if (next.kind === 'enrol') factorOf.set(ctx, 'enrol')
       if (next.kind === 'ask') factorOf.set(ctx, next.factor)
-      // Whoever was asked once in this request and went on without has said no to a wish.
-      if (next.kind !== 'ask' || !accountId) return Check.NO_NEED_TO_PROMPT
-      return result?.login !== undefined && !asked?.essential
-        ? Check.NO_NEED_TO_PROMPT
-        : Check.REQUEST_PROMPT
+      // Whoever is not known is asked anyway, and gives the rest on our pages.
+      return factorOf.has(ctx) && accountId ? Check.REQUEST_PROMPT : Check.NO_NEED_TO_PROMPT
     },
     (ctx) => (factorOf.has(ctx) ? { factor: factorOf.get(ctx) } : {}),
   )
+}
+
+/** What is in the session is enough for most requests, and then the database is asked nothing. */
+async function nextFor(
+  ctx: KoaContextWithOIDC,
+  stepUp: StepUp | undefined,
+  accountId: string,
+  asked: Asked | undefined,
+): Promise<Step> {
+  const { session, client, result } = ctx.oidc
+  const amr = (session?.amr as string[] | undefined) ?? []
+  if (!stepUp || !client) return nextFactor({ asked, amr, available: offeredFactors })
+  const reached = levelOf(amr)
+  const policy = await stepUp.policies.at(client.clientId)
+  // What `enrolled` and `new-device` ask is asked when somebody signs in.
+  const always = policy.when === 'always' && !(reached && reaches(reached, '2fa'))
+  const without = nextFactor({ asked, amr, available: [] })
+  if (!always && without.kind === 'enough' && isAnswer(without.acr, asked)) return without
+  const next = nextStep({
+    asked,
+    amr,
+    available: await stepUp.policies.factorsOf(accountId, client.clientId),
+    policy: { when: always ? 'always' : 'asked' },
+    knownDevice: true,
+    remembered: always && (await stepUp.isRemembered(ctx, accountId)),
+  })
+  // Whoever was asked once in this request and went on without has said no to a wish.
+  const refused = next.kind === 'ask' && result?.login !== undefined && !asked?.essential && !always
+  return refused && reached ? { kind: 'enough', acr: reached } : next
+}
+
+/** A wish for nothing that we know is answered by anything. */
+function isAnswer(acr: Level, asked: Asked | undefined): boolean {
+  const wished = asked?.values.filter(isLevel) ?? []
+  return wished.length === 0 || wished.some((level) => reaches(acr, level))
 }
 
 /** An app compares letter by letter: it is told the value that it asked for, where more was proven. */

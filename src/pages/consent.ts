@@ -9,7 +9,8 @@ import { type Flow, finishConsent, finishWithError } from '../oidc/interactions.
 import type { ConsentItem } from '../views/page-data.ts'
 import { describeDetail } from './consent-details.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
-import { appOfFlow, assertFinished, formOf, pathOf } from './flow.ts'
+import { appOfFlow, assertFinished, formOf } from './flow.ts'
+import { pathOf } from './steps.ts'
 
 /** Without a prompt of the engine: everything that was asked for. */
 type Asked = Pick<Flow, 'clientId' | 'account' | 'parameters'> & { prompt?: Flow['prompt'] }

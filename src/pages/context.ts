@@ -11,9 +11,11 @@ import type { KnownDevices } from '../http/known-device.ts'
 import type { Limits } from '../http/limits.ts'
 import { languageLinks } from '../http/locale.ts'
 import type { SignInResult } from '../http/metrics.ts'
+import type { RememberedCookie } from '../http/remembered-cookie.ts'
 import type { SignInLimits } from '../http/sign-in-limits.ts'
 import type { DetailTypes } from '../oidc/authorization-details.ts'
 import type { ClientCache } from '../oidc/client-cache.ts'
+import type { SignInPolicies } from '../oidc/sign-in-policies.ts'
 import type { RegistrationDeps } from '../registration/deps.ts'
 import type { App } from '../views/page-data.ts'
 import type { PageData, Views } from '../views.ts'
@@ -28,7 +30,10 @@ export type PagesDeps = {
   limits: Limits
   signInLimits: SignInLimits
   knownDevices: KnownDevices
+  rememberedCookie: RememberedCookie
   clients: ClientCache
+  /** What is asked of people beside what their app asks. */
+  policies: SignInPolicies
   /** What may be asked for in detail, with the words for it. */
   detailTypes(): DetailTypes
   registration: RegistrationDeps

@@ -4,44 +4,24 @@
  * part and return; none picks its successor.
  */
 import type { Context, Middleware } from 'koa'
+import type { Interaction } from 'oidc-provider'
 import type { StoredClient } from '../clients/clients.ts'
+import type { Factor } from '../credentials/step-up.ts'
 import { AppError } from '../errors.ts'
 import { localeOf } from '../http/locale.ts'
 import { accountClientId } from '../oidc/account-client.ts'
 import { cookieNames } from '../oidc/cookies.ts'
 import { type Flow, type LostFlow, openFlow, saveProgress } from '../oidc/interactions.ts'
 import { appOf, draw, type PagesDeps, seeOther } from './context.ts'
-
-export type Step =
-  | 'sign-in'
-  | 'register'
-  | 'verify-email'
-  | 'reset-password'
-  | 'select-account'
-  | 'consent'
-
-/** What a person may do next in this flow, the first being where they are sent. */
-export function stepsOf(flow: Pick<Flow, 'prompt' | 'progress' | 'account'>): Step[] {
-  // Always open, since whoever sits here may not be the one who is signed in.
-  const signingIn: Step[] = flow.progress.registrationId
-    ? ['verify-email', 'sign-in', 'register', 'reset-password']
-    : ['sign-in', 'register', 'reset-password']
-  if (flow.prompt.name === 'select_account') return ['select-account', ...signingIn]
-  if (flow.prompt.name === 'consent' && flow.account) {
-    return ['consent', 'select-account', ...signingIn]
-  }
-  return signingIn
-}
-
-export function pathOf(flowId: string, step: Step): string {
-  return step === 'sign-in' ? `/sign-in/${flowId}` : `/sign-in/${flowId}/${step}`
-}
+import { pathOf, type Step, stepOf, stepsOf } from './steps.ts'
 
 /** Where the engine sends the browser for a prompt. */
-export function firstPath(flowId: string, promptName: string): string {
-  if (promptName === 'consent') return pathOf(flowId, 'consent')
-  if (promptName === 'select_account') return pathOf(flowId, 'select-account')
-  return pathOf(flowId, 'sign-in')
+export function firstPath({ uid, prompt, session }: Interaction): string {
+  if (prompt.name === 'consent') return pathOf(uid, 'consent')
+  if (prompt.name === 'select_account') return pathOf(uid, 'select-account')
+  const { factor } = prompt.details as { factor?: Factor | 'enrol' }
+  const missing = prompt.reasons.length === 1 && session?.accountId !== undefined
+  return pathOf(uid, missing && factor ? stepOf(factor) : 'sign-in')
 }
 
 type FlowPage = (ctx: Context, flow: Flow) => Promise<void> | void
@@ -86,7 +66,7 @@ async function chooseLocale(ctx: Context, deps: PagesDeps, flow: Flow): Promise<
   const clicked = localeOf([ctx.query.ui_locales ?? []].flat()[0])
   if (clicked) {
     if (flow.progress.locale === clicked) return
-    return saveProgress(deps.database.pool, flow, { ...flow.progress, locale: clicked })
+    return saveProgress(deps.database.pool, flow, { locale: clicked })
   }
   const chosen =
     flow.progress.locale ??

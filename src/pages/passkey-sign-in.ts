@@ -10,7 +10,8 @@ import { limitKeyAddress } from '../http/client-address.ts'
 import type { Flow } from '../oidc/interactions.ts'
 import type { PagesDeps } from './context.ts'
 import { formOf } from './flow.ts'
-import { signIn, type signInPages } from './sign-in.ts'
+import { proveFirst } from './next-step.ts'
+import type { signInPages } from './sign-in.ts'
 
 export function passkeySignInPages(
   deps: PagesDeps,
@@ -45,7 +46,7 @@ export function passkeySignInPages(
       deps.onSignIn('not_active')
       return drawSignIn(ctx, flow, { error: { code: 'account_disabled' } }, 403)
     }
-    await signIn(ctx, deps, flow, proven.account, proven.amr)
+    await proveFirst(ctx, deps, flow, proven.account, proven.amr)
   }
 }
 

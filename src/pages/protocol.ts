@@ -18,7 +18,7 @@ export function protocolPages(deps: PagesDeps): ProtocolPages {
   const device = devicePages(deps)
 
   return {
-    interactionPath: (interaction) => firstPath(interaction.uid, interaction.prompt.name),
+    interactionPath: firstPath,
     renderError,
     logoutSource,
     postLogoutSuccessSource: (ctx) => signedOut.show(ctx as unknown as Context),

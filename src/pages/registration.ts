@@ -196,8 +196,7 @@ export function placeInFlow(
     key: registrationId
       ? { id: registrationId, handle: newestHandle(deps.keyring, registrationId) }
       : undefined,
-    remember: ({ id }) =>
-      saveProgress(deps.database.pool, flow, { ...flow.progress, registrationId: id }),
+    remember: ({ id }) => saveProgress(deps.database.pool, flow, { registrationId: id }),
     async finish(accountId) {
       const account = await findAccount(deps.database.db, accountId)
       if (!account) throw new AppError('account_not_found', 404)

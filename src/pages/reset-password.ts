@@ -68,8 +68,7 @@ export function resetPages(deps: PagesDeps) {
       app,
       id: flow.progress.resetId,
       async remember(resetId) {
-        const { resetId: _, ...progress } = flow.progress
-        await saveProgress(deps.database.pool, flow, resetId ? { ...progress, resetId } : progress)
+        await saveProgress(deps.database.pool, flow, { resetId })
       },
     }
   }

@@ -6,16 +6,19 @@ import { parseForm } from '../http/form-body.ts'
 import { listMailbox } from '../mail/mailbox.ts'
 import { createAccountFrame } from './account/frame.ts'
 import { accountRoutes } from './account/routes.ts'
+import { authenticatorPages } from './authenticator.ts'
 import { consentPages } from './consent.ts'
 import { draw, type PagesDeps } from './context.ts'
 import { devicePages } from './device.ts'
 import { doors } from './doors.ts'
 import { appOfFlow, flowPage } from './flow.ts'
+import { proveFirst } from './next-step.ts'
 import { passkeySignInPages } from './passkey-sign-in.ts'
 import { questionPages } from './questions.ts'
 import { type Place, placeInFlow, registrationPages } from './registration.ts'
 import { resetPages } from './reset-password.ts'
-import { signIn, signInPages } from './sign-in.ts'
+import { codeSteps, secondFactorPages } from './second-factor.ts'
+import { signInPages } from './sign-in.ts'
 
 export function pageRoutes(deps: PagesDeps): Router {
   const router = new Router()
@@ -24,6 +27,8 @@ export function pageRoutes(deps: PagesDeps): Router {
   const signInPage = signInPages(deps)
   const consent = consentPages(deps)
   const registration = registrationPages(deps)
+  const second = secondFactorPages(deps)
+  const setUp = authenticatorPages(deps)
   const frame = createAccountFrame(deps)
   const door = doors(deps, frame.sessionOf)
   const questions = questionPages(deps, consent, frame.sessionOf)
@@ -49,10 +54,31 @@ export function pageRoutes(deps: PagesDeps): Router {
   router.get('/sign-in/:flow/consent', flowPage(deps, 'consent', consent.show))
   router.post('/sign-in/:flow/consent', parseForm, flowPage(deps, 'consent', consent.submit))
 
+  for (const [factor, step] of codeSteps) {
+    const path = `/sign-in/:flow/${step}`
+    router.get(
+      path,
+      flowPage(deps, step, (ctx, flow) => second.show(ctx, flow, factor)),
+    )
+    router.post(
+      path,
+      parseForm,
+      flowPage(deps, step, (ctx, flow) => second.submit(ctx, flow, factor)),
+    )
+  }
+  router.get('/sign-in/:flow/authenticator', flowPage(deps, 'authenticator', setUp.showInFlow))
+  router.post(
+    '/sign-in/:flow/authenticator',
+    parseForm,
+    flowPage(deps, 'authenticator', setUp.submitInFlow),
+  )
+
   const inFlow = (page: 'register' | 'verify-email', handle: PlacePage): Middleware =>
     flowPage(deps, page, async (ctx, flow) => {
       const app = await appOfFlow(deps, flow)
-      const place = placeInFlow(deps, flow, app, (account) => signIn(ctx, deps, flow, account))
+      const place = placeInFlow(deps, flow, app, (account) =>
+        proveFirst(ctx, deps, flow, account, ['pwd']),
+      )
       await handle(ctx, place)
     })
   router.get('/sign-in/:flow/register', inFlow('register', registration.showForm))

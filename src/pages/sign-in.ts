@@ -1,17 +1,17 @@
 /** Username or email and password, on one page (`/sign-in/<flow>`), and which account to go on with. */
 import type { Context } from 'koa'
 import type { Account } from '../accounts/accounts.ts'
-import { record } from '../audit/audit.ts'
 import { relyingPartyOf } from '../credentials/passkey-domain.ts'
-import { proofOf } from '../credentials/step-up.ts'
 import { AppError } from '../errors.ts'
 import { accountClientId } from '../oidc/account-client.ts'
-import { type Flow, finishSelection, finishSignIn, saveProgress } from '../oidc/interactions.ts'
+import { type Flow, finishSelection, guessesPerProof, saveProgress } from '../oidc/interactions.ts'
 import { pendingFor } from '../registration/handles.ts'
 import type { PageError } from '../views/page-data.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
-import { appOfFlow, assertFinished, formOf, pathOf } from './flow.ts'
+import { appOfFlow, assertFinished, formOf } from './flow.ts'
+import { proveFirst } from './next-step.ts'
 import { createPasswordCheck } from './password-check.ts'
+import { pathOf } from './steps.ts'
 
 export function signInPages(deps: PagesDeps) {
   const checkPassword = createPasswordCheck(deps)
@@ -20,7 +20,10 @@ export function signInPages(deps: PagesDeps) {
 
   async function show(ctx: Context, flow: Flow): Promise<void> {
     const hint = flow.parameters.login_hint?.slice(0, 254)
-    await drawSignIn(ctx, flow, { identifier: hint })
+    // What was proven is gone after too many wrong codes, and this is where one comes then.
+    const spent = (flow.progress.guesses ?? 0) >= guessesPerProof
+    const error = spent ? { error: { code: 'too_many_codes' } } : {}
+    await drawSignIn(ctx, flow, { identifier: hint, ...error })
   }
 
   async function submit(ctx: Context, flow: Flow): Promise<void> {
@@ -42,7 +45,7 @@ export function signInPages(deps: PagesDeps) {
       return refuse({ code: 'account_disabled' }, 403)
     }
     if (account.status === 'unverified') return continueRegistration(ctx, flow, account)
-    await signIn(ctx, deps, flow, account)
+    await proveFirst(ctx, deps, flow, account, ['pwd'])
   }
 
   async function continueRegistration(ctx: Context, flow: Flow, account: Account): Promise<void> {
@@ -50,10 +53,7 @@ export function signInPages(deps: PagesDeps) {
     if (!pending) {
       return drawSignIn(ctx, flow, { error: { code: 'registration_expired' } }, 422)
     }
-    await saveProgress(deps.database.pool, flow, {
-      ...flow.progress,
-      registrationId: pending.id,
-    })
+    await saveProgress(deps.database.pool, flow, { registrationId: pending.id })
     seeOther(ctx, pathOf(flow.id, 'verify-email'))
   }
 
@@ -113,28 +113,4 @@ function isConfirmation(flow: Flow): boolean {
     flow.account !== undefined &&
     flow.parameters.max_age !== undefined
   )
-}
-
-/** Ends the step for `account`, who has just been proven, and sends the browser back to the engine. */
-export async function signIn(
-  ctx: Context,
-  deps: PagesDeps,
-  flow: Flow,
-  account: Pick<Account, 'id' | 'passwordChangedAt'>,
-  proven: string[] = ['pwd'],
-): Promise<void> {
-  const login = { accountId: account.id, ...proofOf(proven) }
-  const { passwordChangedAt } = account
-  assertFinished(await finishSignIn(deps.database.pool, flow, login, { passwordChangedAt }))
-  await record(deps.database.db, {
-    type: 'sign_in.succeeded',
-    actor: { kind: 'person', id: account.id },
-    accountId: account.id,
-    clientId: flow.clientId,
-    origin: ctx.state.origin,
-    detail: { amr: login.amr },
-  })
-  deps.knownDevices.remember(ctx, account)
-  deps.onSignIn('success')
-  seeOther(ctx, flow.returnTo)
 }

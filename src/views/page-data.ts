@@ -87,6 +87,8 @@ export type EndedApp = {
   until?: Date | undefined
 }
 
+export type SecondFactorName = 'totp' | 'mail-code' | 'recovery-code' | 'passkey'
+
 export type MailboxMail = {
   id: string
   to: string
@@ -149,6 +151,31 @@ export type PageData = {
     resent?: boolean | undefined
   }
   'reset-done': Common & { signInHref: string }
+  /**
+   * Field `code`, and with `rememberDays` the box `remember`; by mail the second form sends `action=resend`. `others` are
+   * the ways to go on instead.
+   */
+  'second-factor': Form & {
+    factor: 'totp' | 'mail-code' | 'recovery-code'
+    username: string
+    maskedEmail?: string | undefined
+    waitSeconds?: number | undefined
+    resent?: boolean | undefined
+    rememberDays: number
+    others: readonly { factor: SecondFactorName; href: string }[]
+    switchHref: string
+  }
+  /** Fields `code`, `name` and the hidden `ticket`. `secret` is what the QR code holds, in groups of four. */
+  authenticator: Form & {
+    username: string
+    ticket: string
+    secret: string
+    qr: { size: number; path: string }
+    name?: string | undefined
+    cancelHref?: string | undefined
+  }
+  /** Shown once. `onHref` is where the person goes on. */
+  'recovery-codes': Common & { codes: readonly string[]; onHref: string }
   /** Sends `decision=allow` or `decision=deny`. */
   consent: Form & {
     app: App
@@ -328,6 +355,14 @@ export type MailData = {
     device?: string | undefined
     address?: string | undefined
   }
+  /** A factor was added or removed, or a recovery code used. */
+  'factor-changed': {
+    username: string
+    what: 'added' | 'removed' | 'used'
+    factor: 'totp' | 'recovery-code'
+    path: string
+  }
+  'sign-in-code': { username: string; code: string; minutes: number; path: string }
   /** An app asks for the person's yes; `message` is what it shows as well. */
   question: {
     username: string

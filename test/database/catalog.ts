@@ -81,6 +81,15 @@ export const catalog = {
     expiresAt: 'timestamp with time zone',
     consumedAt: 'timestamp with time zone null',
   },
+  authenticators: {
+    id: 'uuid',
+    accountId: 'uuid',
+    name: 'text',
+    secretSealed: 'bytea',
+    lastStep: 'integer',
+    createdAt: 'timestamp with time zone default',
+    lastUsedAt: 'timestamp with time zone null',
+  },
   authorizationCodes: {
     idHash: 'bytea',
     grantId: 'text',
@@ -161,6 +170,8 @@ export const catalog = {
     userinfoAcr: 'text null',
     userinfoMaxAgeSeconds: 'integer null',
     authorizationChallenge: 'boolean default',
+    secondFactor: 'text null',
+    secondFactors: 'text[] null',
   },
   consents: {
     accountId: 'uuid',
@@ -309,6 +320,12 @@ export const catalog = {
     points: 'integer default',
     expire: 'bigint null',
   },
+  recoveryCodes: {
+    codeHash: 'bytea',
+    accountId: 'uuid',
+    createdAt: 'timestamp with time zone default',
+    usedAt: 'timestamp with time zone null',
+  },
   refreshTokens: {
     idHash: 'bytea',
     grantId: 'text',
@@ -379,6 +396,16 @@ export const catalog = {
     verifiedAt: 'timestamp with time zone null',
     expiresAt: 'timestamp with time zone',
   },
+  rememberedDevices: {
+    tokenHash: 'bytea',
+    accountId: 'uuid',
+    factor: 'text',
+    address: 'inet null',
+    userAgent: 'text null',
+    createdAt: 'timestamp with time zone default',
+    lastUsedAt: 'timestamp with time zone default',
+    expiresAt: 'timestamp with time zone',
+  },
   replayDetection: {
     idHash: 'bytea',
     expiresAt: 'timestamp with time zone',
@@ -397,6 +424,21 @@ export const catalog = {
     authorizations: 'jsonb default',
     rest: 'jsonb default',
     createdAt: 'timestamp with time zone',
+    expiresAt: 'timestamp with time zone',
+  },
+  settings: {
+    name: 'text',
+    value: 'jsonb',
+    updatedAt: 'timestamp with time zone default',
+  },
+  signInCodes: {
+    flowHash: 'bytea',
+    accountId: 'uuid',
+    emailCanonical: 'text',
+    number: 'integer',
+    codeHash: 'bytea',
+    guesses: 'integer default',
+    nextMailAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
   },
   signingKeys: {

@@ -458,7 +458,7 @@ test('a question by the backchannel: asking 4, each question for the tokens 1, t
   )
 })
 
-test('a native sign-in: 1 for its code, the password check apart, and 2 for its tokens', async () => {
+test('a native sign-in: 2 for its code (what else the person could prove is one), the password check apart, and 2 for its tokens', async () => {
   const verifier = randomToken()
   const form = {
     client_id: native.id,
@@ -470,7 +470,7 @@ test('a native sign-in: 1 for its code, the password check apart, and 2 for its 
     password,
   }
   const codes: string[] = []
-  await expectBudget(1, async () => {
+  await expectBudget(2, async () => {
     const { body } = await native.post('authorize-challenge', form)
     codes.push(String((body as { authorization_code?: string }).authorization_code))
   })

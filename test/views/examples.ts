@@ -4,6 +4,7 @@
  */
 import type { PageData } from '../../src/views/page-data.ts'
 import { own } from './account-examples.ts'
+import { factorExamples } from './factor-examples.ts'
 
 export type Example = {
   [N in keyof PageData]: { page: N; state: string; data: PageData[N] }
@@ -537,6 +538,7 @@ const mailbox: Example[] = [
 ]
 
 export const examples: Example[] = [
+  ...factorExamples,
   ...signIn,
   ...device,
   ...requests,

@@ -1,0 +1,129 @@
+/**
+ * The dispatcher: every page that has proven something returns here. What comes next is decided by what the app asks,
+ * what the operator asks and what the person has, and written into the flow's row; only the end of it is told to the
+ * engine, so that half a session is none (security MF-05).
+ */
+import type { Context } from 'koa'
+import { type Account, findAccount } from '../accounts/accounts.ts'
+import { record } from '../audit/audit.ts'
+import { findRemembered } from '../credentials/remembered-devices.ts'
+import {
+  type Step as Decision,
+  nextStep,
+  type SignInPolicy,
+} from '../credentials/sign-in-policy.ts'
+import { type Factor, proofOf } from '../credentials/step-up.ts'
+import { type Flow, finishSignIn, type Proven, saveProven } from '../oidc/interactions.ts'
+import { askedIn } from '../oidc/step-up.ts'
+import { type PagesDeps, seeOther } from './context.ts'
+import { assertFinished } from './flow.ts'
+import { type HalfWay, halfWayOf, pathOf, stepOf } from './steps.ts'
+
+/** Whose proof it is; the time makes every device a stranger after a new password. */
+export type Prover = Pick<Account, 'id' | 'passwordChangedAt'>
+
+/**
+ * A first factor was proven, or one that is enough by itself: `proven` in values of RFC 8176. What the same person has
+ * proven in this flow before counts beside it.
+ */
+export async function proveFirst(
+  ctx: Context,
+  deps: PagesDeps,
+  flow: Flow,
+  account: Prover,
+  proven: string[],
+): Promise<void> {
+  const before = halfWayOf(flow)
+  // A password begins anew; only what adds to one builds on what was there.
+  const same = before?.accountId === account.id && !proven.includes('pwd') ? before : undefined
+  await goOn(ctx, deps, flow, account, { proven, half: same })
+}
+
+/** A second factor of whoever is half way in. `then` answers in place of the way back to the engine. */
+export function proveSecond(
+  ctx: Context,
+  deps: PagesDeps,
+  flow: Flow,
+  account: Prover,
+  given: { proven: string[]; half: HalfWay; then?: () => void },
+): Promise<void> {
+  return goOn(ctx, deps, flow, account, given)
+}
+
+/** Who is half way in, with what they could go on with; undefined when they are not, or not any more. */
+export async function readHalfWay(
+  deps: PagesDeps,
+  flow: Flow,
+): Promise<
+  { half: HalfWay; account: Account; available: Factor[]; policy: SignInPolicy } | undefined
+> {
+  const half = halfWayOf(flow)
+  const account = half && (await findAccount(deps.database.db, half.accountId))
+  if (!half || account?.status !== 'active') return undefined
+  const available = await deps.policies.factorsOf(account.id, flow.clientId)
+  return { half, account, available, policy: await deps.policies.at(flow.clientId) }
+}
+
+async function goOn(
+  ctx: Context,
+  deps: PagesDeps,
+  flow: Flow,
+  account: Prover,
+  given: { proven: string[]; half: HalfWay | undefined; then?: () => void },
+): Promise<void> {
+  const { half } = given
+  const { acr, amr } = proofOf(given.proven, half?.amr)
+  const after = half?.proven
+  const decision = await decide(ctx, deps, flow, account, amr)
+  if (decision.kind === 'ask' || decision.kind === 'enrol') {
+    const next = decision.kind === 'ask' ? decision.factor : 'enrol'
+    const since = (after ? after.since : account.passwordChangedAt?.toISOString()) ?? null
+    const stored: Proven = { accountId: account.id, amr, at: Date.now(), since, next }
+    assertFinished(await saveProven(deps.database.pool, flow, stored, after))
+    return seeOther(ctx, pathOf(flow.id, stepOf(next)))
+  }
+  // What cannot be reached is told to the app by the engine, which finds it out in the same way.
+  const login = { accountId: account.id, acr, amr }
+  const at = half?.signedInAt
+  // As it was when the password was proven, which may be a step ago: a new one ends what was begun with the old.
+  const passwordChangedAt = after ? toDate(after.since) : account.passwordChangedAt
+  const guards = { after, at, passwordChangedAt }
+  assertFinished(await finishSignIn(deps.database.pool, flow, login, guards))
+  await record(deps.database.db, {
+    type: 'sign_in.succeeded',
+    actor: { kind: 'person', id: account.id },
+    accountId: account.id,
+    clientId: flow.clientId,
+    origin: ctx.state.origin,
+    detail: { amr },
+  })
+  deps.knownDevices.remember(ctx, account)
+  deps.onSignIn('success')
+  if (given.then) return given.then()
+  seeOther(ctx, flow.returnTo)
+}
+
+async function decide(
+  ctx: Context,
+  deps: PagesDeps,
+  flow: Flow,
+  account: Prover,
+  amr: readonly string[],
+): Promise<Decision> {
+  const { claims, acr_values } = flow.parameters
+  // Whoever is to prove anew who they are proves all of it: nothing that is remembered stands for a part.
+  const anew = flow.prompt.reasons.some((reason) => ['max_age', 'login_prompt'].includes(reason))
+  const tokens = anew ? [] : deps.rememberedCookie.read(ctx)
+  return nextStep({
+    asked: askedIn({ claims, acr_values }),
+    amr,
+    available: await deps.policies.factorsOf(account.id, flow.clientId),
+    policy: await deps.policies.at(flow.clientId),
+    knownDevice: deps.knownDevices.find(ctx, account) !== undefined,
+    remembered: (await findRemembered(deps.database.db, account.id, tokens)) !== undefined,
+  })
+}
+
+function toDate(text: string | null): Date | null {
+  return text === null ? null : new Date(text)
+}

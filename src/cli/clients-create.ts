@@ -13,6 +13,7 @@ import { withExamples } from './help.ts'
 import { collect } from './input.ts'
 import { notePrivateTargets } from './private-targets.ts'
 import { didYouMean } from './text.ts'
+import { noteUnreachableLevel } from './unreachable-level.ts'
 
 type CreateFlags = ClientFlags & { preset?: string; clientId?: string; ifNotExists?: boolean }
 type UpdateFlags = ClientFlags & {
@@ -140,6 +141,7 @@ async function create(context: Context, name: string, flags: CreateFlags): Promi
       out.say(`The secret is shown this once. A new one: idp clients rotate-secret ${client.id}`)
     }
     notePrivateTargets(out, client)
+    noteUnreachableLevel(out, client)
     out.say(`Created ${client.name}. Try it: idp clients test ${client.id}`)
   })
 }
@@ -182,6 +184,7 @@ async function update(context: Context, nameOrId: string, flags: UpdateFlags): P
     if (changed.length === 0) out.say('Nothing changed: it was so already.')
     else out.say(`Changed ${changed.join(', ')}; the server follows within two seconds.`)
     notePrivateTargets(out, client)
+    noteUnreachableLevel(out, client)
     if (narrowed)
       out.say('It may do less than before, so its tokens have ended; people sign in again.')
     if (secret !== undefined) out.say('It needs a secret now; it is shown this once.')

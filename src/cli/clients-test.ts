@@ -12,6 +12,7 @@ import { withExamples } from './help.ts'
 import { readSecret } from './input.ts'
 import type { Style } from './output.ts'
 import { type Check, probe } from './sign-in-probe.ts'
+import { checkLevel } from './unreachable-level.ts'
 
 const noticeMs = 2000
 
@@ -62,7 +63,7 @@ async function test(context: Context, nameOrId: string, flags: Flags): Promise<v
       ['Start the server, or set ISSUER to where it is.'],
     )
   }
-  const checks = [rules, ...result.checks]
+  const checks = [rules, ...checkLevel(client), ...result.checks]
   const failed = checks.filter(({ status }) => status === 'failed')
   if (flags.json) out.json({ client_id: client.id, issuer, ok: failed.length === 0, checks })
   else for (const check of checks) printCheck(context, check)

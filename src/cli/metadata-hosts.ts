@@ -37,7 +37,7 @@ export function addMetadataHosts(program: Command, context: Context): void {
       .option('--json', 'print JSON')
       .option(
         '--api <identifier>',
-        'the API that a scope belongs to, or all of one, may be repeated',
+        'the API that a scope belongs to, or all of one; may be repeated',
         collect,
       )
       .action((host: string, flags: AddFlags) => add(context, host, flags)),

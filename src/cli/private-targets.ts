@@ -6,7 +6,12 @@ import { hostOf, portOf } from '../outgoing/targets.ts'
 import type { Output } from './output.ts'
 
 /** Addresses that the server will call, as opposed to those that browsers go to. */
-const called = ['backchannel_logout_uri', 'jwks_uri', 'sector_identifier_uri'] as const
+const called = [
+  'backchannel_logout_uri',
+  'backchannel_client_notification_endpoint',
+  'jwks_uri',
+  'sector_identifier_uri',
+] as const
 
 /** Looks at what is written there; what a name leads to is seen when it is called. */
 export function notePrivateTargets(out: Output, { metadata }: Pick<Client, 'metadata'>): void {

@@ -51,17 +51,17 @@ export function addRegistrationTokens(program: Command, context: Context): void 
       .option('--scope <scopes>', `what such apps may ask for; not given: ${scopes.join(' ')}`)
       .option(
         '--api <identifier>',
-        'the API that a scope belongs to, or all of one, may be repeated',
+        'the API that a scope belongs to, or all of one; may be repeated',
         collect,
       )
       .option(
         '--grant-type <type>',
-        `what they may use, may be repeated; not given: ${grantTypes.join(' ')}`,
+        `what they may use; may be repeated; not given: ${grantTypes.join(' ')}`,
         collect,
       )
       .option(
         '--redirect-host <host>',
-        'the only hosts that people are sent back to, may be repeated; not given: any',
+        'the only hosts that people are sent back to; may be repeated; not given: any',
         collect,
       )
       .option('--json', 'print JSON')

@@ -5,10 +5,15 @@
 import { decodeJwt } from 'jose'
 import { beforeAll, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
+import { getClient } from '../../src/clients/clients.ts'
+import { allowExchange } from '../../src/clients/exchanges.ts'
+import { createIssuer } from '../../src/clients/issuers.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
 import { ask, decide, pollFor } from '../support/asking-app.ts'
+import { createKey, now } from '../support/client-keys.ts'
 import { askForCode, connect, poll, typeCode } from '../support/device.ts'
 import { authorize, createBrowser, isConsent } from '../support/person.ts'
+import { call, makeToken, register as registerApp } from '../support/registration.ts'
 import { createApp } from '../support/relying-party.ts'
 import { freePort, startTestServer } from '../support/server.ts'
 
@@ -21,6 +26,7 @@ const { db, pool } = server.database
 const api = 'https://api.example.com'
 const password = 'correct horse of mine'
 const wrongPassword = 'incorrect horse of mine'
+const operator = { actor: { kind: 'operator' } } as const
 const secrets = new Map<string, string>()
 
 function keep(what: string, value: string | undefined): void {
@@ -114,6 +120,57 @@ beforeAll(async () => {
   await decide(other, origin, 'continue')
   keep('access token', (await pollFor(asking, question)).body.access_token)
 
+  // An app that came by itself, a native sign-in with its ways, an exchange, an assertion of somebody else's.
+  const initial = await makeToken(server)
+  keep('initial access token', initial)
+  const { body: came } = await registerApp(server, initial, {
+    redirect_uris: ['https://agent.example.com/cb'],
+  })
+  keep('client secret', came.client_secret)
+  keep('registration access token', came.registration_access_token)
+  await call('GET', came.registration_client_uri, came.registration_access_token)
+  await call('PUT', came.registration_client_uri, came.registration_access_token, { client_id: 1 })
+  const own = { preset: 'native', firstParty: true, authorizationChallenge: true }
+  const native = await createApp(server, own)
+  const challenge = { ...Object.fromEntries(native.begin().parameters), redirect_uri: undefined }
+  const wrong = { ...challenge, username: 'vera', password: wrongPassword }
+  const first = await native.post('authorize-challenge', wrong)
+  keep('auth_session', String(first.body.auth_session))
+  const right = { auth_session: String(first.body.auth_session), username: 'vera', password }
+  const native2 = await native.post('authorize-challenge', { client_id: native.id, ...right })
+  keep('code', String(native2.body.authorization_code))
+  const client = await getClient(db, service.id)
+  const source = await getClient(db, app.id)
+  for (const audience of [api, service.id]) {
+    await allowExchange(db, { client, source, audience, mode: 'delegation' }, operator)
+  }
+  const key = await createKey()
+  const jwks = { keys: [key.publicJwk] }
+  const partner = { issuer: 'https://partner.example.com', algorithms: ['ES256'], jwks }
+  const rules = { subject: 'username' as const, scopes: ['read'], maxLifetimeSeconds: 300 }
+  await createIssuer(db, { ...partner, ...rules, clients: [client] }, operator)
+  await new Promise((resolve) => setTimeout(resolve, 1500))
+  const assertion = await key.sign({
+    iss: partner.issuer,
+    sub: 'vera',
+    aud: origin,
+    jti: 'once',
+    iat: now(),
+    exp: now() + 60,
+  })
+  keep('assertion', assertion)
+  const urn = 'urn:ietf:params:oauth:'
+  const bring = { grant_type: `${urn}grant-type:jwt-bearer`, assertion, resource: api }
+  keep('access token', (await service.post('token', bring)).body.access_token)
+  await service.post('token', bring)
+  const exchanged = await service.post('token', {
+    grant_type: `${urn}grant-type:token-exchange`,
+    subject_token: refreshed.body.access_token,
+    subject_token_type: `${urn}token-type:access_token`,
+    audience: service.id,
+  })
+  keep('exchanged token', exchanged.body.access_token)
+
   // Replays and mistakes, which are logged and audited.
   await app.redeem(request, answer.code)
   await app.refresh(granted.answer.body.refresh_token)
@@ -128,8 +185,8 @@ beforeAll(async () => {
   const reference = new URL(posted.headers.get('location') ?? '', origin).searchParams.get('posted')
   keep('posted reference', reference ?? undefined)
   await other.get(`${origin}/oauth2/authorize?posted=${reference}`)
-  const own = await service.post('token', { grant_type: 'client_credentials' })
-  keep('service token', own.body.access_token)
+  const forItself = await service.post('token', { grant_type: 'client_credentials' })
+  keep('service token', forItself.body.access_token)
   await fetch(`${origin}/oauth2/userinfo?access_token=${granted.answer.body.access_token}`)
   keep('access token', granted.answer.body.access_token)
   await other.press(await other.get(app.logoutUrl()), 'continue')

@@ -404,6 +404,13 @@ create table passkey_declines (
   constraint passkey_declines_pkey PRIMARY KEY (account_id, device_hash)
 );
 
+create table passkey_domain (
+  is_only boolean not null default true,
+  rp_id text not null,
+  constraint passkey_domain_pkey PRIMARY KEY (is_only),
+  constraint passkey_domain_is_only_check CHECK (is_only)
+);
+
 create table passkey_holders (
   account_id uuid not null,
   user_handle bytea not null,
@@ -411,6 +418,13 @@ create table passkey_holders (
   constraint passkey_holders_pkey PRIMARY KEY (account_id),
   constraint passkey_holders_user_handle_check CHECK (octet_length(user_handle) = 32),
   constraint passkey_holders_user_handle_key UNIQUE (user_handle)
+);
+
+create table passkey_origins (
+  origin text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint passkey_origins_pkey PRIMARY KEY (origin),
+  constraint passkey_origins_origin_check CHECK (origin ~ '^https://[a-z0-9.-]+(:[0-9]+)?$'::text)
 );
 
 create table passkeys (

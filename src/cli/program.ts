@@ -17,6 +17,7 @@ import { addKeys } from './keys.ts'
 import { addMcp } from './mcp.ts'
 import { addMetadataHosts } from './metadata-hosts.ts'
 import { addMigrate } from './migrate.ts'
+import { addPasskeys } from './passkeys.ts'
 import { addRegistrationTokens } from './registration-tokens.ts'
 import { addSessions } from './sessions.ts'
 import { addUsers } from './users.ts'
@@ -82,6 +83,7 @@ export function buildProgram(context: Context): Command {
   addMcp(program, context)
   program.commandsGroup('People:')
   addUsers(program, context)
+  addPasskeys(program, context)
   addSessions(program, context)
   program.commandsGroup('Running:')
   addKeys(program, context)

@@ -1,9 +1,14 @@
 /** How an account looks to programs. */
 import { type Account, listRoles } from '../accounts/accounts.ts'
+import { listPasskeys, type Passkey } from '../credentials/passkeys.ts'
 import type { Db } from '../database/connection.ts'
 
-/** The claims' names where there are some. */
-export async function userJson(db: Db, account: Account): Promise<Record<string, unknown>> {
+/** The claims' names where there are some. `factors`: with what they sign in by, beside the password. */
+export async function userJson(
+  db: Db,
+  account: Account,
+  { factors = false } = {},
+): Promise<Record<string, unknown>> {
   return {
     id: account.id,
     username: account.username,
@@ -17,8 +22,20 @@ export async function userJson(db: Db, account: Account): Promise<Record<string,
           phone_number_verified: account.phoneNumberVerifiedAt !== null,
         }
       : {}),
+    ...(factors ? { passkeys: (await listPasskeys(db, account.id)).map(passkeyJson) } : {}),
     status: account.status,
     roles: await listRoles(db, account.id),
     created_at: account.createdAt.toISOString(),
+  }
+}
+
+function passkeyJson({ id, name, rpId, backedUp, createdAt, lastUsedAt }: Passkey) {
+  return {
+    id,
+    name,
+    domain: rpId,
+    backed_up: backedUp,
+    created_at: createdAt.toISOString(),
+    last_used_at: lastUsedAt?.toISOString() ?? null,
   }
 }

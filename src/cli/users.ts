@@ -9,6 +9,7 @@ import {
   listAccounts,
   listRoles,
 } from '../accounts/accounts.ts'
+import { listPasskeys } from '../credentials/passkeys.ts'
 import type { Db } from '../database/connection.ts'
 import type { AccountStatus } from '../database/tables.ts'
 import { stamp } from './client-view.ts'
@@ -157,7 +158,8 @@ export async function resolveUser(db: Db, user: string): Promise<Account> {
 }
 
 async function show(db: Db, out: Output, account: Account, flags: Flags): Promise<void> {
-  if (flags.json) return out.json({ user: await userJson(db, account) })
+  if (flags.json) return out.json({ user: await userJson(db, account, { factors: true }) })
+  const passkeys = await listPasskeys(db, account.id)
   out.fields([
     ['Username', account.username],
     ['Name', account.name],
@@ -165,6 +167,10 @@ async function show(db: Db, out: Output, account: Account, flags: Flags): Promis
     ['Status', account.status],
     ['Reason', account.disabledReason ?? undefined],
     ['Roles', await listRoles(db, account.id)],
+    [
+      'Passkeys',
+      passkeys.map(({ name, createdAt }) => `${name || 'unnamed'}, since ${stamp(createdAt)}`),
+    ],
     ['Address', account.address ? Object.values(account.address).join(', ') : undefined],
     ['Phone', account.phoneNumber ?? undefined],
     ['Id', account.id],

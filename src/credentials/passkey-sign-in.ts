@@ -61,6 +61,7 @@ export async function signInWithPasskey(
   if (!passkey) return { ok: false, code: 'passkey_unknown', credentialId }
   const refuse = (reason: string) => refused(db, passkey, reason, origin)
   if (accountId !== undefined && passkey.accountId !== accountId) return refuse('another account')
+  if (passkey.rpId !== party.id) return refuse('made for another domain')
   const handle = Buffer.from(answer.response.response.userHandle ?? '', 'base64url')
   if (!equalBytes(handle, passkey.userHandle)) return refuse('another user handle')
   let assertion: Assertion

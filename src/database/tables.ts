@@ -70,6 +70,8 @@ export type Tables = {
     accountId: string | null
     expiresAt: Date
   }
+  passkeyDomain: { isOnly: Generated<boolean>; rpId: string }
+  passkeyOrigins: { origin: string; createdAt: Generated<Date> }
   passkeyDeclines: { accountId: string; deviceHash: Buffer; declinedAt: Generated<Date> }
   registrations: {
     id: string

@@ -3,7 +3,11 @@
  * are. What is proven ends the step in the same function as a password does.
  */
 import type { Context } from 'koa'
-import { relyingPartyOf } from '../credentials/passkey-domain.ts'
+import {
+  findRelyingParty,
+  listRelatedOrigins,
+  relyingPartyOf,
+} from '../credentials/passkey-domain.ts'
 import { createSignInOptions, signInWithPasskey } from '../credentials/passkey-sign-in.ts'
 import { AppError } from '../errors.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
@@ -18,18 +22,27 @@ export function passkeySignInPages(
   { drawSignIn }: Pick<ReturnType<typeof signInPages>, 'drawSignIn'>,
 ) {
   const { db } = deps.database
-  const party = relyingPartyOf(deps.config)
-  return { options, submit }
+  const own = relyingPartyOf(deps.config)
+  return { options, submit, relatedOrigins }
 
   /** What the script hands to the browser; it names nobody (EN-08). */
   async function options(ctx: Context, flow: Flow): Promise<void> {
-    if (!party) throw new AppError('not_found', 404)
+    if (!own) throw new AppError('not_found', 404)
+    const party = await findRelyingParty(db, own)
     await deps.limits.consume('passkey-challenge', limitKeyAddress(ctx.state.address))
     ctx.body = await createSignInOptions(db, party, { boundTo: boundTo(flow) })
   }
 
+  /** Who else may use the passkeys of this domain (WebAuthn §5.11.1); read by browsers, from anywhere. */
+  async function relatedOrigins(ctx: Context): Promise<void> {
+    const origins = await listRelatedOrigins(db)
+    if (origins.length === 0) throw new AppError('not_found', 404)
+    ctx.body = { origins }
+  }
+
   async function submit(ctx: Context, flow: Flow): Promise<void> {
-    if (!party) throw new AppError('not_found', 404)
+    if (!own) throw new AppError('not_found', 404)
+    const party = await findRelyingParty(db, own)
     await deps.limits.consume('passkey-challenge', limitKeyAddress(ctx.state.address))
     const { answer = '' } = formOf(ctx)
     const given = { boundTo: boundTo(flow), answer }

@@ -108,6 +108,7 @@ export function pageRoutes(deps: PagesDeps): Router {
     else await reset.submit(ctx, reset.door(ctx))
   })
 
+  router.get('/.well-known/webauthn', passkey.relatedOrigins)
   router.get('/', door.home)
   router.get('/sign-in', door.signIn)
   router.get('/device/qr.svg', devicePages(deps).showQr)

@@ -281,9 +281,17 @@ export const catalog = {
     deviceHash: 'bytea',
     declinedAt: 'timestamp with time zone default',
   },
+  passkeyDomain: {
+    isOnly: 'boolean default',
+    rpId: 'text',
+  },
   passkeyHolders: {
     accountId: 'uuid',
     userHandle: 'bytea',
+    createdAt: 'timestamp with time zone default',
+  },
+  passkeyOrigins: {
+    origin: 'text',
     createdAt: 'timestamp with time zone default',
   },
   passkeys: {

@@ -4,7 +4,7 @@
  */
 import type { Context } from 'koa'
 import { addPasskey, createPasskeyOptions, userHandleOf } from '../../credentials/add-passkey.ts'
-import { relyingPartyOf } from '../../credentials/passkey-domain.ts'
+import { findRelyingParty, relyingPartyOf } from '../../credentials/passkey-domain.ts'
 import { listPasskeys, removePasskey, renamePasskey } from '../../credentials/passkeys.ts'
 import { AppError } from '../../errors.ts'
 import { limitKeyAddress } from '../../http/client-address.ts'
@@ -19,7 +19,7 @@ const anyId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 export function accountPasskeysPages(deps: PagesDeps, frame: AccountFrame) {
   const { db } = deps.database
-  const party = relyingPartyOf(deps.config)
+  const own = relyingPartyOf(deps.config)
   return { show, options, submit }
 
   async function show(ctx: Context, signed: Signed): Promise<void> {
@@ -29,7 +29,8 @@ export function accountPasskeysPages(deps: PagesDeps, frame: AccountFrame) {
 
   /** What the script hands to the browser. */
   async function options(ctx: Context, { session, account, accountId }: Signed): Promise<void> {
-    if (!party) throw new AppError('not_found', 404)
+    if (!own) throw new AppError('not_found', 404)
+    const party = await findRelyingParty(db, own)
     await deps.limits.consume('passkey-challenge', limitKeyAddress(ctx.state.address))
     const person = { id: accountId, username: String(account.username), name: String(account.name) }
     ctx.body = await createPasskeyOptions(db, party, { account: person, boundTo: boundTo(session) })
@@ -60,7 +61,8 @@ export function accountPasskeysPages(deps: PagesDeps, frame: AccountFrame) {
   }
 
   async function add(ctx: Context, signed: Signed): Promise<void> {
-    if (!party) throw new AppError('not_found', 404)
+    if (!own) throw new AppError('not_found', 404)
+    const party = await findRelyingParty(db, own)
     const { answer = '' } = formOf(ctx)
     const given = { accountId: signed.accountId, boundTo: boundTo(signed.session), answer }
     const added = await addPasskey(db, party, given, ctx.state.origin)
@@ -75,14 +77,14 @@ export function accountPasskeysPages(deps: PagesDeps, frame: AccountFrame) {
     status = 200,
   ): Promise<void> {
     const passkeys = await listPasskeys(db, accountId)
-    const current = party && {
-      rpId: party.id,
+    const current = own && {
+      rpId: (await findRelyingParty(db, own)).id,
       userId: await userHandleOf(db, accountId),
       allAcceptedCredentialIds: passkeys.map(({ credentialId }) => credentialId),
       name: String(account.username),
       displayName: String(account.name),
     }
-    const optionsAction = party && `${action}/options`
+    const optionsAction = own && `${action}/options`
     const data = { ...given, action, optionsAction, passkeys, current }
     frame.drawPage(ctx, 'account-passkeys', data, status)
   }

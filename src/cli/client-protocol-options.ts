@@ -22,6 +22,7 @@ export type ProtocolFlags = {
   tlsSanIp?: string
   tlsSanEmail?: string
   tlsCaFile?: string
+  initiateLoginUri?: string | false
   requirePar?: boolean
   requestObjects?: 'required' | 'optional'
   requestObjectAlg?: string
@@ -74,6 +75,10 @@ export function addProtocolOptions(command: Command): Command {
     .option('--tls-san-email <address>', 'or an email address')
     .option('--tls-ca-file <file>', 'PEM: who issues its certificates (tls_client_auth)')
     .optionsGroup('How it asks and is answered:')
+    .option(
+      '--initiate-login-uri <uri>',
+      'https address where it begins a sign-in that others ask it for',
+    )
     .option('--require-par', 'it pushes its requests (PAR); no others are taken')
     .addOption(
       choice('--request-objects <mode>', 'whether its requests are signed (JAR)', [
@@ -187,6 +192,7 @@ export async function readProtocolFlags(
     tlsSanIp: flags.tlsSanIp,
     tlsSanEmail: flags.tlsSanEmail,
     certificateAuthorities: tlsCaFile === undefined ? undefined : await readText(io, tlsCaFile),
+    initiateLoginUri: flags.initiateLoginUri === false ? null : flags.initiateLoginUri,
     requirePar: flags.requirePar,
     requireRequestObject: isOn(flags.requestObjects, 'required'),
     requestObjectAlg: unless(flags.requestObjectAlg, 'any'),

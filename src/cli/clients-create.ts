@@ -77,6 +77,7 @@ export function addUpdate(clients: Command, context: Context): void {
     .option('--no-api', 'no API named as a whole')
     .option('--no-first-party', 'people are asked for consent')
     .option('--no-profile', 'no rules as a whole; what they had set stays')
+    .option('--no-initiate-login-uri', 'begins no sign-in that others ask it for')
     .option('--no-require-par', 'takes requests that were not pushed')
     .option('--no-certificate-bound', 'tokens are good without its certificate')
     .option('--no-response-mode', 'may be answered in every way')

@@ -63,6 +63,7 @@ const flags: Record<string, string> = {
   userinfo_acr: '--userinfo-acr',
   userinfo_max_age: '--userinfo-max-age',
   authorization_challenge: '--authorization-challenge',
+  initiate_login_uri: '--initiate-login-uri',
   sector_identifier_uri: '--sector-identifier-uri',
   scope: '--scope',
   api: '--api',

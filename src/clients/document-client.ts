@@ -66,6 +66,7 @@ export async function clientOfDocument(
   const problems = [
     ...checkPlaces(id, metadata.redirect_uris, 'redirect_uris'),
     ...checkPlaces(id, metadata.post_logout_redirect_uris, 'post_logout_redirect_uris'),
+    ...checkPlaces(id, [metadata.initiate_login_uri ?? id], 'initiate_login_uri'),
     ...access.problems,
     ...checkMetadata(metadata, { pkceRequired: true }),
   ]

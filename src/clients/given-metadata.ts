@@ -22,6 +22,7 @@ const members = {
   backchannel_logout_session_required: z.boolean(),
   frontchannel_logout_uri: text,
   frontchannel_logout_session_required: z.boolean(),
+  initiate_login_uri: text,
   response_types: list,
   grant_types: list,
   token_endpoint_auth_method: text,

@@ -35,6 +35,8 @@ export type ClientMetadata = {
   /** For old apps: called by the person's browser, in a frame. */
   frontchannel_logout_uri?: string
   frontchannel_logout_session_required?: boolean
+  /** Where the app begins a sign-in that others ask it for (OpenID Connect Core §4). */
+  initiate_login_uri?: string
   response_types: string[]
   grant_types: string[]
   token_endpoint_auth_method: string

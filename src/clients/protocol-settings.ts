@@ -11,6 +11,7 @@ const members = {
   tlsSanUri: 'tls_client_auth_san_uri',
   tlsSanIp: 'tls_client_auth_san_ip',
   tlsSanEmail: 'tls_client_auth_san_email',
+  initiateLoginUri: 'initiate_login_uri',
   requirePar: 'require_pushed_authorization_requests',
   requireRequestObject: 'require_signed_request_object',
   requestObjectAlg: 'request_object_signing_alg',

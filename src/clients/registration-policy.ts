@@ -124,11 +124,16 @@ export function checkAgainstPolicy(
       `is ${shorten(method)}; use ${openAuthMethods.join(', ')}`,
     )
   }
-  for (const field of ['redirect_uris', 'post_logout_redirect_uris'] as const) {
-    const known = had.metadata[field] ?? []
-    for (const uri of metadata[field].filter(
-      (text) => !known.includes(text) && !isAt(policy, text),
-    )) {
+  // Wherever we send people.
+  for (const field of [
+    'redirect_uris',
+    'post_logout_redirect_uris',
+    'initiate_login_uri',
+  ] as const) {
+    const known = [had.metadata[field] ?? []].flat()
+    for (const uri of [metadata[field] ?? []]
+      .flat()
+      .filter((text) => !known.includes(text) && !isAt(policy, text))) {
       refuse(
         field,
         'not_allowed',

@@ -81,7 +81,7 @@ export async function drawLost(ctx: Context, deps: PagesDeps, lost: LostFlow): P
   const app = restart && (await appOf(deps.clients, restart.clientId, undefined))
   const client = restart && (await deps.clients.client(restart.clientId))
   const atApp = client !== undefined && !restart?.device && beginsAtApp(client)
-  const href = atApp ? addressOf(client, restart?.redirectUri) : restart?.href
+  const href = atApp ? addressOf(client, deps.config.issuer, restart?.redirectUri) : restart?.href
   draw(
     ctx,
     deps,
@@ -95,17 +95,30 @@ export async function drawLost(ctx: Context, deps: PagesDeps, lost: LostFlow): P
   )
 }
 
-/** Only the app itself can make a request that is pushed or signed, so no link of ours begins it again. */
+/** Only the app itself can make a request that is pushed or signed; and one that can be asked to begin is asked. */
 function beginsAtApp({ metadata, profile }: StoredClient): boolean {
   return (
+    metadata.initiate_login_uri !== undefined ||
     metadata.require_pushed_authorization_requests === true ||
     metadata.require_signed_request_object === true ||
     profile !== null
   )
 }
 
-/** The app's front page; undefined where only the person knows how to come there, as with an app on a phone. */
-function addressOf({ metadata }: StoredClient, redirectUri = ''): string | undefined {
+/**
+ * Where the app begins a sign-in for others (OpenID Connect Core §4), or its front page; undefined where only the person
+ * knows how to come there, as with an app on a phone.
+ */
+function addressOf(
+  { metadata }: StoredClient,
+  issuer: string,
+  redirectUri = '',
+): string | undefined {
+  if (metadata.initiate_login_uri) {
+    const url = new URL(metadata.initiate_login_uri)
+    url.searchParams.set('iss', issuer)
+    return url.href
+  }
   if (metadata.client_uri) return metadata.client_uri
   const url = URL.parse(redirectUri)
   return url && metadata.application_type === 'web' ? `${url.origin}/` : undefined

@@ -34,6 +34,11 @@ const create = (...flags: string[]) =>
 /** What each flag sets, and what takes it away again. */
 const flags: [set: string[], expected: Json, unset: string[]][] = [
   [['--auth-alg', 'PS256'], { token_endpoint_auth_signing_alg: 'PS256' }, ['--auth-alg', 'any']],
+  [
+    ['--initiate-login-uri', 'https://app.example.org/login'],
+    { initiate_login_uri: 'https://app.example.org/login' },
+    ['--no-initiate-login-uri'],
+  ],
   [['--require-par'], { require_pushed_authorization_requests: true }, ['--no-require-par']],
   [
     ['--request-objects', 'required'],

@@ -105,6 +105,16 @@ describe('requests and answers', () => {
   })
 })
 
+describe('where an app begins a sign-in for others', () => {
+  test.each<[string, string, string[]]>([
+    ['https', 'https://app.example.org/login?tenant=1', []],
+    ['http', 'http://app.example.org/login', ['initiate_login_uri uri_insecure']],
+    ['http on this machine', 'http://localhost/login', ['initiate_login_uri uri_insecure']],
+    ['a script', 'javascript:alert(1)', ['initiate_login_uri uri_scheme']],
+    ['a fragment', 'https://app.example.org/#login', ['initiate_login_uri uri_fragment']],
+  ])('%s', (_, uri, expected) => expect(problems({ initiate_login_uri: uri })).toEqual(expected))
+})
+
 describe('bound tokens', () => {
   test('to a key or to a certificate, never to both', () => {
     const both = {

@@ -289,6 +289,23 @@ test.each([
   }
 })
 
+test('an app that begins sign-ins for others is asked to begin anew, and told by whom (OpenID Connect Core §4)', async () => {
+  const begins = await createApp(server, {
+    appUrl: 'https://begins.example.com',
+    redirectUris: ['https://begins.example.com/cb'],
+    initiateLoginUri: 'https://begins.example.com/login?tenant=1',
+  })
+  const visitor = createBrowser(server)
+  const page = await visitor.get(begins.begin().url)
+  await expire()
+  const late = await visitor.press(page, 'continue', login)
+  expect(late.status).toBe(410)
+  const [, href = ''] = /id="continue" href="([^"]+)"/.exec(late.body) ?? []
+  expect(href.replace('&amp;', '&')).toBe(
+    `https://begins.example.com/login?tenant=1&${new URLSearchParams({ iss: origin })}`,
+  )
+})
+
 test('an app on a phone that pushes its requests has no address to link to, and is named', async () => {
   const native = await createApp(server, {
     preset: 'native',

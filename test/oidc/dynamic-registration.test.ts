@@ -374,9 +374,10 @@ describe('what a token allows', () => {
       await at('http://localhost/cb', { scope: 'openid email' }),
       await at('http://localhost/cb', { grant_types: ['authorization_code', 'refresh_token'] }),
       await at('http://localhost/cb', { post_logout_redirect_uris: ['https://evil.example/'] }),
+      await at('http://localhost/cb', { initiate_login_uri: 'https://evil.example/login' }),
     ]
     expect(refused.map(({ body: { error } }) => error)).toEqual(
-      Array(4).fill('invalid_client_metadata'),
+      Array(refused.length).fill('invalid_client_metadata'),
     )
   })
 

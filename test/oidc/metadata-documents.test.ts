@@ -251,6 +251,12 @@ describe('a document that is refused makes no client', () => {
       {},
       'post_logout',
     ],
+    [
+      'begins sign-ins elsewhere',
+      { initiate_login_uri: 'https://evil.example/login' },
+      {},
+      'initiate_login_uri',
+    ],
     ['has a name that is markup', { client_name: '<b>' }, {}, 'client_name'],
     ['has a logo over http', { logo_uri: 'http://127.0.0.1/l.png' }, {}, 'logo_uri'],
     ['has keys over http', { jwks_uri: 'http://127.0.0.1/keys' }, {}, 'jwks_uri'],

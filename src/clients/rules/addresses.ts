@@ -29,8 +29,16 @@ export function checkAddresses(metadata: ClientMetadata): Problem[] {
       ? []
       : checkRedirects(own)),
     ...webUriFields.flatMap((field) => checkUri(field, metadata[field], findWebUriFault)),
+    ...checkUri('initiate_login_uri', metadata.initiate_login_uri, findEncryptedFault),
     ...checkFrame(metadata),
   ]
+}
+
+/** OpenID Connect Dynamic Client Registration 1.0 §2: https, on this machine too. */
+function findEncryptedFault(uri: string): UriFault | undefined {
+  const fault = findWebUriFault(uri)
+  if (fault || uri.startsWith('https:')) return fault
+  return { code: 'uri_insecure', message: 'is not https', fix: 'Use https.' }
 }
 
 /** Other addresses are made by adding to it, so nothing may stand after its path. */

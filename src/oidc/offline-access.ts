@@ -34,8 +34,11 @@ export async function keepOfflineAccess(
 function askedScopes(ctx: KoaContextWithOIDC): string[] {
   const body = ctx.oidc.body as Record<string, unknown> | undefined
   const pushed = ctx.oidc.entities.PushedAuthorizationRequest as { request?: string } | undefined
-  const object = pushed?.request ?? body?.request ?? ctx.query.request
+  // A parameter without a value counts as left out (RFC 6749 §3.1), and is no request object.
+  const object = pushed?.request || body?.request || ctx.query.request
   const sent =
-    typeof object === 'string' ? decodeJwt(object).scope : (body?.scope ?? ctx.query.scope)
+    typeof object === 'string' && object !== ''
+      ? decodeJwt(object).scope
+      : (body?.scope ?? ctx.query.scope)
   return typeof sent === 'string' ? sent.split(' ') : []
 }

@@ -93,10 +93,10 @@ export function createTokenExchange({ db, clients, tokens, findCertificate }: De
     if (typeof value !== 'string' || typeof type !== 'string') {
       throw new errors.InvalidRequest(`${who}_token and ${who}_token_type come together`)
     }
-    const read = {
-      [accessTokenType]: tokens.accessToken,
-      [`${tokenType}id_token`]: tokens.idToken,
-    }[type]
+    const read = new Map([
+      [accessTokenType, tokens.accessToken],
+      [`${tokenType}id_token`, tokens.idToken],
+    ]).get(type)
     if (!read) throw new errors.InvalidRequest(`${who}_token_type is not supported`)
     const token = await read(value)
     if (!token) throw unacceptable(who, 'it is not a token of ours of that type, or has ended')

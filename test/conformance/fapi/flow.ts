@@ -3,18 +3,18 @@ import { expect, test } from 'vitest'
 import { createProver, now } from '../../support/client-keys.ts'
 import { walk } from '../../support/person.ts'
 import type { Parameters } from '../../support/relying-party.ts'
-import { expectStrong, type Op } from './op.ts'
+import { createBank, expectStrong, type Op } from './op.ts'
 
 const interaction = 'c770aef3-6784-41f7-8e0e-ff5f97bddb3a'
 
 export function testFlow(op: Op): void {
-  const { provider, bank, other, person, visitor, begin, push, reference, told } = op
+  const { provider, profile, bank, other, person, visitor, begin, push, reference, told } = op
   const { obtain, grant, withProver } = op
   const { origin } = provider
   const userinfo = `${origin}/oauth2/userinfo`
 
-  test('fapi2-security-profile-final-happy-flow: both clients, to a resource that says which interaction it answers', async () => {
-    for (const by of [bank, other]) {
+  test('fapi2-security-profile-final-happy-flow: both clients, and one that signs by PS256, to a resource that says which interaction it answers', async () => {
+    for (const by of [bank, other, await createBank(provider, profile, 'PS256')]) {
       const { body, claims } = await grant({}, by)
       expect(body.token_type).toBe('DPoP')
       expectStrong(claims.alg)

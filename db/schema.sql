@@ -47,6 +47,7 @@ create table accounts (
   address jsonb,
   phone_number text,
   phone_number_verified_at timestamp with time zone,
+  deletion_due_at timestamp with time zone,
   constraint accounts_pkey PRIMARY KEY (id),
   constraint accounts_address_check CHECK (jsonb_typeof(address) = 'object'::text AND address <> '{}'::jsonb),
   constraint accounts_email_canonical_key UNIQUE (email_canonical),
@@ -64,6 +65,7 @@ create table accounts (
   constraint address_is_whole CHECK ((email IS NULL) = (email_canonical IS NULL) AND (email IS NULL) = (email_verified_at IS NULL)),
   constraint proven_phone_is_there CHECK (phone_number_verified_at IS NULL OR phone_number IS NOT NULL)
 );
+CREATE INDEX accounts_deletion_due_at_idx ON accounts USING btree (deletion_due_at) WHERE (deletion_due_at IS NOT NULL);
 
 create table address_undos (
   id uuid not null,
@@ -614,6 +616,9 @@ create table sessions (
   rest jsonb not null default '{}'::jsonb,
   created_at timestamp with time zone not null,
   expires_at timestamp with time zone not null,
+  user_agent text,
+  address inet,
+  seen_at timestamp with time zone,
   constraint sessions_pkey PRIMARY KEY (uid),
   constraint sessions_id_hash_key UNIQUE (id_hash),
   constraint sessions_previous_id_hash_key UNIQUE (previous_id_hash)

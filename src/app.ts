@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import Koa from 'koa'
 import { Provider } from 'oidc-provider'
+import { eraseDue } from './accounts/leaving.ts'
 import { createNoticeSender } from './accounts/notices.ts'
 import { openApiRoutes } from './api/openapi.ts'
 import { registrationRoutes } from './api/registrations.ts'
@@ -352,8 +353,9 @@ export function createApp(options: AppOptions): App {
         await resumeDeliveries(db)
         const removed = await removeExpired(pool)
         await expireRegistrations(db)
+        const erased = await eraseDue(db)
         await cleanupLimits(pool)
-        logger.debug({ removed }, 'expired rows removed')
+        logger.debug({ removed, erased }, 'expired rows removed')
       },
       'rotate-keys': async () => {
         const { jwksMaxAgeSeconds } = config

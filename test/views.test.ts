@@ -82,6 +82,7 @@ describe('what users control', () => {
   const hostile = '"><img src=x onerror=alert(1)>\'{{7*7}}<%= 7*7 %>$t(errors.internal)\u202e'
   // These choose a template's branch; everything else may hold anything.
   const choices = [
+    'word',
     'page',
     'proof',
     'kind',

@@ -39,6 +39,7 @@ export type Tables = {
     phoneNumber: string | null
     phoneNumberVerifiedAt: Date | null
     disabledReason: string | null
+    deletionDueAt: Date | null
     createdAt: Generated<Date>
     updatedAt: Generated<Date>
   }
@@ -279,6 +280,9 @@ export type Tables = {
     acr: string | null
     amr: string[] | null
     transient: Generated<boolean>
+    userAgent: string | null
+    address: string | null
+    seenAt: Date | null
     authorizations: Defaulted<Record<string, SessionAuthorization>>
     rest: Defaulted<Record<string, unknown>>
     createdAt: Date

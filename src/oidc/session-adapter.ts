@@ -4,8 +4,10 @@
  * and a tab that comes second is given the id of the first.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
+import { isIP } from 'node:net'
 import { isDeepStrictEqual } from 'node:util'
 import { Provider } from 'oidc-provider'
+import type { Origin } from '../audit/audit.ts'
 import { sha256 } from '../crypto.ts'
 import type { Row } from '../sessions/artefacts.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
@@ -81,7 +83,7 @@ function saveSession(unit: UnitOfWork, payload: Payload): void {
     unit.writes.set('Session', {
       kind: 'insert',
       into: 'sessions',
-      row: { ...row, id_hash: idHash },
+      row: { ...row, ...seen(), id_hash: idHash },
     })
     return
   }
@@ -98,12 +100,22 @@ function saveSession(unit: UnitOfWork, payload: Payload): void {
     kind: 'saveSession',
     save: {
       uid: uid as string,
-      row: columns,
+      row: { ...columns, ...seen() },
       ...difference(loaded.authorizations, next),
       // Whoever came with the id before a change is not the one to change it again.
       ...(rotated && loaded.presentedId === loaded.currentId ? { rotation: rotation(loaded) } : {}),
     },
   })
+}
+
+/** What the person is shown of this browser. */
+function seen(): Row {
+  const { address, userAgent } = (Provider.ctx?.state.origin ?? {}) as Origin
+  return {
+    address: address && isIP(address) ? address : null,
+    user_agent: userAgent?.slice(0, 256) ?? null,
+    seen_at: new Date(),
+  }
 }
 
 function rotation(loaded: LoadedSession) {

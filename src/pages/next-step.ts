@@ -5,6 +5,7 @@
  */
 import type { Context } from 'koa'
 import { type Account, findAccount } from '../accounts/accounts.ts'
+import { cancelDeletion } from '../accounts/leaving.ts'
 import { record } from '../audit/audit.ts'
 import { findRemembered } from '../credentials/remembered-devices.ts'
 import {
@@ -20,7 +21,8 @@ import { assertFinished } from './flow.ts'
 import { type HalfWay, halfWayOf, pathOf, stepOf } from './steps.ts'
 
 /** Whose proof it is; the time makes every device a stranger after a new password. */
-export type Prover = Pick<Account, 'id' | 'passwordChangedAt'>
+export type Prover = Pick<Account, 'id' | 'passwordChangedAt'> &
+  Partial<Pick<Account, 'deletionDueAt'>>
 
 /**
  * A first factor was proven, or one that is enough by itself: `proven` in values of RFC 8176. What the same person has
@@ -89,6 +91,10 @@ async function goOn(
   const passwordChangedAt = after ? toDate(after.since) : account.passwordChangedAt
   const guards = { after, at, passwordChangedAt }
   assertFinished(await finishSignIn(deps.database.pool, flow, login, guards))
+  // Whoever signs in has thought better of leaving.
+  if (account.deletionDueAt !== null) {
+    await cancelDeletion(deps.database.db, account.id, ctx.state.origin)
+  }
   await record(deps.database.db, {
     type: 'sign_in.succeeded',
     actor: { kind: 'person', id: account.id },

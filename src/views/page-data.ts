@@ -291,6 +291,36 @@ export type PageData = {
     proof?: 'open' | 'expired' | 'too-many' | undefined
     resent?: boolean | undefined
   }
+  /** Sends `end` with the id of a device, or `others=yes`. `near`: in the network from which this page is asked for. */
+  'account-devices': AccountForm & {
+    devices: readonly {
+      id: string
+      browser?: string | undefined
+      system?: string | undefined
+      current: boolean
+      signedInAt: Date
+      seenAt: Date
+      network?: string | undefined
+      near: boolean
+      apps: readonly string[]
+    }[]
+  }
+  /** `word` is the phrase `account.event.<word>`. */
+  'account-activity': AccountForm & {
+    events: readonly {
+      at: Date
+      word: string
+      app: string | null
+      address: string | null
+      device: string
+    }[]
+    olderHref?: string | undefined
+    newestHref?: string | undefined
+  }
+  'account-data': AccountForm & { deleteHref: string; days: number }
+  /** Field `username`, to be sure. */
+  'account-delete': AccountForm & { username: string; days: number }
+  'account-left': Common & { days: number; signInHref: string }
   /** Behind the links of a change of address, wherever they are opened. */
   'address-link': Form & {
     page: 'confirm' | 'undo'

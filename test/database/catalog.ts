@@ -40,6 +40,7 @@ export const catalog = {
     address: 'jsonb null',
     phoneNumber: 'text null',
     phoneNumberVerifiedAt: 'timestamp with time zone null',
+    deletionDueAt: 'timestamp with time zone null',
   },
   addressUndos: {
     id: 'uuid',
@@ -433,6 +434,9 @@ export const catalog = {
     rest: 'jsonb default',
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
+    userAgent: 'text null',
+    address: 'inet null',
+    seenAt: 'timestamp with time zone null',
   },
   settings: {
     name: 'text',

@@ -36,6 +36,10 @@ const profile = {
 }
 const address = { ...form, action: '/account/address', current: 'mei@example.com' }
 const changed = { ...form, action: '/confirm-address?token=abc' }
+const past = new Date('2026-03-01T12:00:00Z')
+const device = { current: false, signedInAt: past, seenAt: past, near: true, apps: [] }
+const event = { at: past, app: null, address: '203.0.113.7', device: 'Firefox, Linux' }
+const leaving = { ...form, action: '/account/delete', username: 'mei_chen', days: 7 }
 const taken = {
   code: 'password_common',
   fields: [{ field: 'new_password', code: 'password_common' }],
@@ -96,6 +100,54 @@ export const own: Example[] = [
       },
     },
   },
+  {
+    page: 'account-devices',
+    state: 'some',
+    data: {
+      ...form,
+      action: '/account/devices',
+      devices: [
+        { ...device, id: 'u1', browser: 'Firefox', system: 'Linux', current: true },
+        { ...device, id: 'u2', browser: 'Safari', system: 'iPhone', apps: ['Cloudreve', '云盘'] },
+        { ...device, id: 'u3', near: false, network: '203.0.113.0/24' },
+      ],
+    },
+  },
+  {
+    page: 'account-activity',
+    state: 'some',
+    data: {
+      ...form,
+      action: '/account/activity',
+      events: [
+        { ...event, word: 'signed-in', app: 'Cloudreve' },
+        { ...event, word: 'password', device: '', address: null },
+      ],
+      olderHref: '/account/activity?before=1',
+      newestHref: '/account/activity',
+    },
+  },
+  {
+    page: 'account-activity',
+    state: 'none',
+    data: { ...form, action: '/account/activity', events: [] },
+  },
+  {
+    page: 'account-data',
+    state: 'fresh',
+    data: { ...form, action: '/account/data', deleteHref: '/account/delete', days: 7 },
+  },
+  { page: 'account-delete', state: 'fresh', data: leaving },
+  { page: 'account-delete', state: 'last', data: { ...leaving, error: { code: 'last_admin' } } },
+  {
+    page: 'account-delete',
+    state: 'refused',
+    data: {
+      ...leaving,
+      error: { code: 'username_other', fields: [{ field: 'username', code: 'username_other' }] },
+    },
+  },
+  { page: 'account-left', state: 'left', data: { languageLinks, days: 7, signInHref: '/sign-in' } },
   { page: 'account-address', state: 'fresh', data: { ...address } },
   {
     page: 'account-address',

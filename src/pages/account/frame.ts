@@ -8,6 +8,7 @@ import { hostCookieName, readCookie, setCookie } from '../../http/cookies.ts'
 import { type AccountPage, accountPages } from '../../oidc/account-client.ts'
 import { cookieNames } from '../../oidc/cookies.ts'
 import type { Row } from '../../sessions/artefacts.ts'
+import { seeDevice } from '../../sessions/devices.ts'
 import { read } from '../../sessions/reads.ts'
 import type { PageData } from '../../views/page-data.ts'
 import { draw, type PagesDeps, seeOther } from '../context.ts'
@@ -58,6 +59,7 @@ export function createAccountFrame(
       if (fresh && !isFresh(session, ctx.method === 'POST' ? takenSeconds : freshSeconds)) {
         return seeOther(ctx, `/sign-in?to=${name}&fresh=1`)
       }
+      await seeDevice(deps.database.db, String(session.uid), ctx.state.origin)
       await handle(ctx, { session, account, accountId: String(account.id) })
     }
   }

@@ -2,8 +2,11 @@
 import type Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
 import type { PagesDeps } from '../context.ts'
+import { accountActivityPages } from './activity.ts'
 import { accountAddressPages } from './address.ts'
 import { accountAppsPages } from './apps.ts'
+import { accountDataPages } from './data.ts'
+import { accountDevicesPages } from './devices.ts'
 import type { AccountFrame } from './frame.ts'
 import { accountHomePages } from './home.ts'
 import { accountPasskeysPages } from './passkeys.ts'
@@ -20,6 +23,9 @@ export function accountRoutes(
   const home = accountHomePages(deps, frame)
   const security = accountSecurityPages(deps, frame)
   const password = accountPasswordPages(deps, frame)
+  const devices = accountDevicesPages(deps, frame)
+  const activity = accountActivityPages(deps, frame)
+  const data = accountDataPages(deps, frame)
   const profile = accountProfilePages(deps, frame)
   const address = accountAddressPages(deps, frame)
   const apps = accountAppsPages(deps, frame)
@@ -47,6 +53,13 @@ export function accountRoutes(
     router.get(path, (ctx) => address.showLink(ctx, page, tokenOf(ctx)))
     router.post(path, ...form, (ctx) => address.submitLink(ctx, page, tokenOf(ctx)))
   }
+  router.get('/account/devices', frame.page('devices', devices.show))
+  router.post('/account/devices', ...form, frame.page('devices', devices.submit))
+  router.get('/account/activity', frame.page('activity', activity.show))
+  router.get('/account/data', frame.page('data', data.show))
+  router.get('/account/data/download', frame.page('data', data.download, recent))
+  router.get('/account/delete', frame.page('delete', data.showDelete, recent))
+  router.post('/account/delete', ...form, frame.page('delete', data.submitDelete, recent))
   router.get('/account/apps', frame.page('apps', apps.show))
   router.post('/account/apps', ...form, frame.page('apps', apps.disconnect))
 }

@@ -336,7 +336,7 @@ describe('TLS that ends here', async () => {
     expect((await carrying(own)(`${alias}/oauth2/userinfo`)).status).toBe(401)
     expect((await plain(`${tls.origin}/.well-known/openid-configuration`)).status).toBe(200)
     const foreign = secureFetch({ ca: authority.cert, headers: { host: 'evil.example' } })
-    expect((await foreign(`${alias}/oauth2/token`)).status).toBe(421)
+    expect((await foreign(`${alias}/oauth2/token`, { method: 'POST' })).status).toBe(421)
   })
 
   test('a proof of possession names the address it is sent to', async () => {

@@ -5,7 +5,7 @@ import type { Factor } from './step-up.ts'
 /** Conditions on the account `a`. */
 const isHeld: Record<Factor, string> = {
   password: 'a.password_hash is not null',
-  passkey: 'false',
+  passkey: 'exists (select from passkeys p where p.account_id = a.id)',
   totp: 'exists (select from authenticators t where t.account_id = a.id)',
   'mail-code': 'a.email_verified_at is not null',
   'recovery-code':

@@ -35,7 +35,7 @@ const ways: Record<Level, readonly (readonly Factor[])[]> = {
 }
 
 /** What people can have here; what somebody has is asked of the database (held-factors.ts). */
-export const offeredFactors: readonly Factor[] = ['password', 'totp', 'recovery-code']
+export const offeredFactors: readonly Factor[] = ['password', 'passkey', 'totp', 'recovery-code']
 
 function isProven(factor: Factor, amr: readonly string[]): boolean {
   return factors[factor].amr.some((all) => all.every((value) => amr.includes(value)))

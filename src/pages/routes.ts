@@ -108,6 +108,13 @@ export function pageRoutes(deps: PagesDeps): Router {
     else await reset.submit(ctx, reset.door(ctx))
   })
 
+  router.get('/sign-in/:flow/passkey', flowPage(deps, 'passkey', passkey.show))
+  router.post('/sign-in/:flow/passkey', parseForm, flowPage(deps, 'passkey', passkey.submitSecond))
+  router.post(
+    '/sign-in/:flow/passkey/options',
+    parseForm,
+    flowPage(deps, 'passkey', passkey.secondOptions),
+  )
   router.get('/.well-known/webauthn', passkey.relatedOrigins)
   router.get('/', door.home)
   router.get('/sign-in', door.signIn)

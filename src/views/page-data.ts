@@ -151,6 +151,13 @@ export type PageData = {
     resent?: boolean | undefined
   }
   'reset-done': Common & { signInHref: string }
+  /** A passkey of whoever has proven something else; `others` are the other ways from here. */
+  passkey: Form & {
+    optionsAction: string
+    username: string
+    others: readonly { factor: string; href: string }[]
+    switchHref: string
+  }
   /**
    * Field `code`, and with `rememberDays` the box `remember`; by mail the second form sends `action=resend`. `others` are
    * the ways to go on instead.

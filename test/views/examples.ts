@@ -50,6 +50,20 @@ const signIn: Example[] = [
       unknown: { rpId: 'id.letuslearn.now', credentialId: 'AAAA' },
     },
   },
+  {
+    page: 'passkey',
+    state: 'refused',
+    data: {
+      ...form,
+      app,
+      action: '/sign-in/f1/passkey',
+      optionsAction: '/sign-in/f1/passkey/options',
+      username: 'mei_chen',
+      others: [{ factor: 'totp', href: '/sign-in/f1/code' }],
+      switchHref: '/sign-in/f1',
+      error: { code: 'passkey_refused' },
+    },
+  },
   { page: 'sign-in', state: 'own', data: { ...form, registerHref } },
   {
     page: 'sign-in',

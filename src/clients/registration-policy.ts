@@ -144,6 +144,21 @@ export function checkAgainstPolicy(
   return problems
 }
 
+/** Of a token that was revoked: an app keeps what it had, at the hosts where it was, and gains nothing. */
+export function withoutGains(
+  policy: RegistrationPolicy,
+  { redirect_uris: uris }: Pick<ClientMetadata, 'redirect_uris'>,
+): RegistrationPolicy {
+  const hosts = uris.flatMap((text) => {
+    const url = URL.parse(text)
+    if (!url || url.host === '') return []
+    return [isLoopbackHost(url.hostname) ? url.hostname : url.host]
+  })
+  // No list of hosts would mean any (RFC 2606 keeps this name for nobody).
+  const redirectHosts = hosts.length > 0 ? hosts : ['nowhere.invalid']
+  return { ...policy, scopes: [], grantTypes: [], redirectHosts }
+}
+
 /** Compared letter by letter: a host is never a pattern. */
 function isAt({ redirectHosts }: RegistrationPolicy, uri: string): boolean {
   if (redirectHosts.length === 0) return true

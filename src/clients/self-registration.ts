@@ -23,7 +23,7 @@ import { runEngineCheck } from './engine-check.ts'
 import { completeMetadata, defaultScope, readGivenMetadata } from './given-metadata.ts'
 import { type ClientMetadata, checkMetadata, type EngineCheck, usesSecret } from './metadata.ts'
 import { changedPolicy, noPolicy } from './policy.ts'
-import { checkAgainstPolicy } from './registration-policy.ts'
+import { checkAgainstPolicy, withoutGains } from './registration-policy.ts'
 import {
   findLiveToken,
   findRegistrationToken,
@@ -104,21 +104,22 @@ export function findManaged(db: Db, id: string, token: string): Promise<Client |
  */
 export async function replaceClient(
   db: Db,
-  { id, token }: { id: string; token: string },
+  { id, token: managementToken }: { id: string; token: string },
   body: Body,
   from: From,
 ): Promise<{ ok: true; client: Client; secret?: string } | Invalid | Unauthorized> {
-  const client = await findManaged(db, id, token)
+  const client = await findManaged(db, id, managementToken)
   if (!client?.registeredWith) return { ok: false, reason: 'unauthorized' }
-  const policy = await findRegistrationToken(db, client.registeredWith.id)
-  if (!policy) return { ok: false, reason: 'unauthorized' }
+  const token = await findRegistrationToken(db, client.registeredWith.id)
+  if (!token) return { ok: false, reason: 'unauthorized' }
+  const policy = token.revokedAt === null ? token : withoutGains(token, client.metadata)
   const judged = await judge(db, body, { id, policy, before: client }, from)
   if (!judged.ok) return judged
   const { metadata, apis } = judged
 
   return transact(db, async (trx) => {
     await sql`select 1 from clients where id = ${id} for update`.execute(trx)
-    const before = await findManaged(trx, id, token)
+    const before = await findManaged(trx, id, managementToken)
     if (!before) return { ok: false, reason: 'unauthorized' }
     const { pkceRequired, firstParty } = before
     const ours = changedPolicy(before, {})

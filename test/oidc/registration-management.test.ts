@@ -220,6 +220,29 @@ test('its token still manages it when nobody may register any more', async () =>
   expect((await remove(client)).status).toBe(204)
 })
 
+test('what a revoked token would have allowed is not gained afterwards, and what the app had stays', async () => {
+  const leaked = await makeToken(server, {
+    name: 'Leaked',
+    grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'],
+  })
+  const uris = ['https://agent.example.com/cb']
+  const { body: client } = await register(server, leaked, { redirect_uris: uris, scope: 'openid' })
+  const own = sendable(client)
+  const wider = [
+    { ...own, scope: 'openid email' },
+    { ...own, grant_types: ['authorization_code', 'client_credentials'] },
+    { ...own, redirect_uris: [...uris, 'https://evil.example/cb'] },
+    { ...own, post_logout_redirect_uris: ['https://evil.example/'] },
+  ]
+  expect((await replace(client, { ...own, scope: 'openid email' })).status).toBe(200)
+  expect((await replace(client, own)).status).toBe(200)
+  const { id = '' } = (await findRegistrationToken(db, 'Leaked')) ?? {}
+  await revokeRegistrationToken(db, id, operator)
+  for (const body of wider) expect((await replace(client, body)).status).toBe(400)
+  const moved = { ...own, redirect_uris: ['https://agent.example.com/other'], client_name: 'New' }
+  expect((await replace(client, moved)).status).toBe(200)
+})
+
 describe('nobody else', () => {
   test('no token, another app’s, the initial one, a secret: 401, and the app stays as it is', async () => {
     const [mine, theirs] = [await made(), await made({ client_name: 'Theirs' })]

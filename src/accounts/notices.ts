@@ -2,6 +2,7 @@
  * Tells people by mail what has happened to their account, so that they notice what they did not do themselves. Put on
  * its way in the transaction of the act; what it says is a phrase by `kind` (`mail.notice.<kind>`).
  */
+import { sql } from 'kysely'
 import type { Origin } from '../audit/audit.ts'
 import { record } from '../audit/audit.ts'
 import { type Keyring, newId } from '../crypto.ts'
@@ -22,14 +23,29 @@ export async function tell(
   notice: Omit<Notice, 'noticeId' | 'at'>,
   origin: Origin = {},
 ): Promise<void> {
+  await enqueue(trx, 'mail.notice', payloadOf(notice, origin))
+}
+
+/**
+ * Of a sign-in by a browser that was not seen before, ahead of its audit event: the very first sign-in is nothing new to
+ * its owner. One statement, since it stands in the way of a sign-in.
+ */
+export async function tellOfNewDevice(db: Db, accountId: string, origin: Origin): Promise<void> {
+  const payload = JSON.stringify(payloadOf({ accountId, kind: 'new_device' }, origin))
+  await sql`select graphile_worker.add_job('mail.notice', ${payload}::json)
+    where exists (select from audit_events
+      where account_id = ${accountId} and type = 'sign_in.succeeded')`.execute(db)
+}
+
+function payloadOf(notice: Omit<Notice, 'noticeId' | 'at'>, origin: Origin): Notice {
   const { address, userAgent } = origin
-  await enqueue(trx, 'mail.notice', {
+  return {
     ...notice,
     noticeId: newId(),
     at: new Date().toISOString(),
     ...(address === undefined ? {} : { address }),
     ...(userAgent === undefined ? {} : { userAgent: userAgent.slice(0, 256) }),
-  })
+  }
 }
 
 const pathOf = {

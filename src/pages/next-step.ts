@@ -6,6 +6,7 @@
 import type { Context } from 'koa'
 import { type Account, findAccount } from '../accounts/accounts.ts'
 import { cancelDeletion } from '../accounts/leaving.ts'
+import { tellOfNewDevice } from '../accounts/notices.ts'
 import { record } from '../audit/audit.ts'
 import { findRemembered } from '../credentials/remembered-devices.ts'
 import {
@@ -94,6 +95,9 @@ async function goOn(
   // Whoever signs in has thought better of leaving.
   if (account.deletionDueAt !== null) {
     await cancelDeletion(deps.database.db, account.id, ctx.state.origin)
+  }
+  if (deps.knownDevices.find(ctx, account) === undefined) {
+    await tellOfNewDevice(deps.database.db, account.id, ctx.state.origin)
   }
   await record(deps.database.db, {
     type: 'sign_in.succeeded',

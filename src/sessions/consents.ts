@@ -10,18 +10,32 @@ export type ConnectedApp = {
   name: string
   /** When the person first let it in. */
   since: Date
+  /** When it was last given a token, or let in. */
+  lastUsed: Date
+  scopes: string[]
+  /** Names of the APIs that it may use. */
+  apis: string[]
 }
 
 /** Apps that hold anything of this person's: a remembered consent or a living grant. By name. */
 export async function listConnectedApps(db: Db, accountId: string): Promise<ConnectedApp[]> {
   const { rows } = await sql<ConnectedApp>`
-    select c.id as client_id, c.name, min(held.since) as since
-    from (
-      select client_id, created_at as since from consents where account_id = ${accountId}
+    with held as (
+      select client_id, created_at as since, updated_at as used, scopes, resources
+      from consents where account_id = ${accountId}
       union all
-      select client_id, created_at from grants where account_id = ${accountId} and expires_at > now()
-    ) held
-    join clients c on c.id = held.client_id
+      select g.client_id, g.created_at,
+        coalesce((select max(r.created_at) from refresh_tokens r where r.grant_id = g.id), g.created_at),
+        g.scopes, g.resources
+      from grants g where g.account_id = ${accountId} and g.expires_at > now()
+    )
+    select c.id as client_id, c.name, min(h.since) as since, max(h.used) as last_used,
+      array(select distinct scope from held o, unnest(o.scopes) as scope
+        where o.client_id = c.id order by scope) as scopes,
+      array(select distinct coalesce(nullif(a.name, ''), key)
+        from held o, jsonb_object_keys(o.resources) as key
+        left join apis a on a.identifier = key where o.client_id = c.id order by 1) as apis
+    from held h join clients c on c.id = h.client_id
     group by c.id, c.name order by lower(c.name)`.execute(db)
   return rows
 }

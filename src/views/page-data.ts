@@ -338,7 +338,15 @@ export type PageData = {
   'account-password': AccountForm & { username: string; passwordMinLength: number }
   /** `action` receives the field `client` of an app. `disconnected` names the one that was just removed. */
   'account-apps': AccountForm & {
-    apps: readonly { id: string; name: string; since: Date }[]
+    apps: readonly {
+      id: string
+      name: string
+      since: Date
+      lastUsed: Date
+      /** What it may see, in words where they are scopes of ours: the phrase `account.sees.<scope>`. */
+      scopes: readonly string[]
+      apis: readonly string[]
+    }[]
     disconnected?: string | undefined
   }
   /** Field `user_code`. `filled`: it came with the link. `qr` is the link to here, for a phone. */

@@ -20,6 +20,7 @@ test('removing an app ends its tokens, and it asks anew', async () => {
 
   const account = await browser.get(`${server.origin}/account/apps`)
   expect(account.body).toContain(`disconnect-${other.id}`)
+  expect(account.body).toContain('May see: all this while you are away and your name and username')
   const after = await browser.press(account, `disconnect-${app.id}`)
   expect(after.body).not.toContain(`disconnect-${app.id}`)
 

@@ -1,7 +1,7 @@
 /** Devices and activity: what a person sees of the own sign-ins, and ends. */
 import { beforeAll, expect, test } from 'vitest'
 import { createVisitor } from '../../src/demo/visitor.ts'
-import { isSignedIn, signedIn } from '../support/account.ts'
+import { isSignedIn, jobsDone, mailsTo, mailTo, signedIn } from '../support/account.ts'
 import { authorize, createBrowser, createPerson, signInAt } from '../support/person.ts'
 import { createApp } from '../support/relying-party.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
@@ -20,7 +20,7 @@ test('each device is named by browser and system, and this one is marked', async
   await signInAt(phone, await phone.get(`${server.origin}/sign-in`), person)
   const browser = await signedIn(server, person)
   const { body } = await browser.get(`${server.origin}/account/devices`)
-  expect(body).toContain('Safari and iPhone')
+  expect(body).toContain('Safari on iPhone')
   expect(body).toContain('In the same network as you now')
   expect(body.match(/this one/g)).toHaveLength(1)
   expect(body.match(/id="end-(?!others)/g)).toHaveLength(1)
@@ -100,4 +100,18 @@ test("activity is told in words, a page at a time, and never another person's", 
   expect((await theirs.get(`${server.origin}/account/activity`)).body).not.toContain(
     'Wrong password',
   )
+})
+
+test('a sign-in with a browser that was not seen is told by mail; the first one ever is not', async () => {
+  const person = await createPerson(server)
+  const first = await signedIn(server, person)
+  await jobsDone(server)
+  expect(await mailsTo(server, person.email)).toEqual([])
+  const phone = createVisitor({ at: [server.origin], headers: { 'user-agent': iphone } })
+  await signInAt(phone, await phone.get(`${server.origin}/sign-in`), person)
+  await mailTo(server, person.email, /With: Safari, iPhone/)
+  await first.press(await first.get(`${server.origin}/account`), 'sign-out')
+  await signInAt(first, await first.get(`${server.origin}/sign-in`), person)
+  await jobsDone(server)
+  expect(await mailsTo(server, person.email)).toHaveLength(1)
 })

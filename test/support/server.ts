@@ -33,6 +33,10 @@ type Options = {
   crontab?: string
 }
 
+/** Codes stand on a line of their own, so that no year or port passes for one. */
+const codePattern = /^ +\d{6}$/m
+const linkPattern = /\/verify-email\?token=[\w-]+/
+
 export async function startTestServer(options: Options = {}): Promise<TestServer> {
   const database = options.database ?? (await createDatabase())
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'idp-test-'))
@@ -63,9 +67,11 @@ export async function startTestServer(options: Options = {}): Promise<TestServer
     if (!options.dataDir) rmSync(dataDir, { recursive: true, force: true })
   })
 
-  async function newestMail(to: string): Promise<{ text: string }> {
+  async function newestMail(to: string, wanted: RegExp): Promise<{ text: string }> {
     for (let attempt = 0; attempt < 200; attempt++) {
-      const mail = (await listMailbox(dataDir)).find((stored) => stored.to === to)
+      const mail = (await listMailbox(dataDir)).find(
+        ({ to: at, text }) => at === to && wanted.test(text),
+      )
       if (mail) return mail
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
@@ -78,9 +84,8 @@ export async function startTestServer(options: Options = {}): Promise<TestServer
     database,
     log,
     close,
-    mailedCode: async (to) => /\b\d{6}\b/.exec((await newestMail(to)).text)?.[0] ?? '',
-    mailedLink: async (to) =>
-      /\/verify-email\?token=[\w-]+/.exec((await newestMail(to)).text)?.[0] ?? '',
+    mailedCode: async (to) => /\b\d{6}\b/.exec((await newestMail(to, codePattern)).text)?.[0] ?? '',
+    mailedLink: async (to) => linkPattern.exec((await newestMail(to, linkPattern)).text)?.[0] ?? '',
   }
 }
 

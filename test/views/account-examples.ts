@@ -45,6 +45,13 @@ const taken = {
   fields: [{ field: 'new_password', code: 'password_common' }],
 }
 
+const held = {
+  since: past,
+  lastUsed: past,
+  scopes: ['openid', 'profile', 'email', 'offline_access'],
+  apis: ['Notes'],
+}
+
 export const own: Example[] = [
   { page: 'reset-password', state: 'email', data: { ...reset, state: 'email' } },
   {
@@ -204,8 +211,14 @@ export const own: Example[] = [
       ...form,
       action: '/account/apps',
       apps: [
-        { id: 'cloud-1', name: 'Cloudreve', since: new Date('2026-03-01T12:00:00Z') },
-        { id: 'long-2', name: `${'Ein sehr langer Name '.repeat(4)}云盘`, since: new Date(0) },
+        { id: 'cloud-1', name: 'Cloudreve', ...held },
+        {
+          id: 'long-2',
+          name: `${'Ein sehr langer Name '.repeat(4)}云盘`,
+          ...held,
+          scopes: ['openid'],
+          apis: [],
+        },
       ],
       disconnected: 'Wiki',
     },

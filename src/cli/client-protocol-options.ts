@@ -9,9 +9,15 @@ import type { ProtocolSettings } from '../clients/protocol-settings.ts'
 import { deliveryModes } from '../clients/rules/backchannel.ts'
 import { responseModes } from '../clients/rules/requests.ts'
 import { ourAlgorithms, theirAlgorithms } from '../clients/rules/signatures.ts'
+import {
+  type SecondFactor,
+  type SecondFactorTime,
+  secondFactorTimes,
+} from '../clients/second-factor.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { collect, parseDuration, readText } from './input.ts'
 import type { Io } from './io.ts'
+import { readFactors } from './settings.ts'
 
 export type ProtocolFlags = {
   profile?: Profile | false
@@ -36,6 +42,8 @@ export type ProtocolFlags = {
   userinfoAcr?: Level | 'any'
   userinfoMaxAge?: string
   authorizationChallenge?: boolean
+  secondFactor?: SecondFactorTime | 'default'
+  secondFactors?: string
   dpop?: 'required' | 'optional'
   certificateBound?: boolean
   accessTokenLifetime?: string
@@ -122,6 +130,13 @@ export function addProtocolOptions(command: Command): Command {
       ]),
     )
     .option('--userinfo-max-age <time>', 'how recently, for userinfo to answer it: 1h, or default')
+    .addOption(
+      choice('--second-factor <when>', 'when a second factor is asked for; default as everywhere', [
+        'default',
+        ...secondFactorTimes,
+      ]),
+    )
+    .option('--second-factors <list>', 'which count, such as totp,passkey; or default')
     .option('--authorization-challenge', 'asks for passwords itself; first-party apps alone')
     .optionsGroup('Its tokens and what it learns:')
     .addOption(choice('--id-token-alg <alg>', 'signature of its ID tokens', ourAlgorithms))
@@ -206,6 +221,8 @@ export async function readProtocolFlags(
     userinfoAcr: unless(flags.userinfoAcr, 'any'),
     userinfoMaxAgeSeconds: readTime('--userinfo-max-age', flags.userinfoMaxAge),
     authorizationChallenge: flags.authorizationChallenge,
+    secondFactor: unless(flags.secondFactor, 'default'),
+    secondFactors: readSecondFactors(flags.secondFactors),
     dpopBound: isOn(flags.dpop, 'required'),
     certificateBound: flags.certificateBound,
     accessTokenSeconds: readTime('--access-token-lifetime', flags.accessTokenLifetime),
@@ -221,6 +238,11 @@ export async function readProtocolFlags(
         : flags.backchannelNotificationEndpoint,
     backchannelRequestAlg: unless(flags.backchannelRequestAlg, 'any'),
   }
+}
+
+function readSecondFactors(list: string | undefined): SecondFactor[] | null | undefined {
+  if (list === undefined || list === 'default') return list === undefined ? undefined : null
+  return readFactors(list)
 }
 
 function isOn(mode: string | undefined, on: string): boolean | undefined {

@@ -16,6 +16,8 @@ export function policyJson(client: Client): Record<string, unknown> {
     ...(client.userinfoMaxAgeSeconds === null
       ? {}
       : { userinfo_max_age: client.userinfoMaxAgeSeconds }),
+    ...(client.secondFactor === null ? {} : { second_factor: client.secondFactor }),
+    ...(client.secondFactors === null ? {} : { second_factors: client.secondFactors }),
     ...(client.authorizationChallenge ? { authorization_challenge: true } : {}),
     ...(client.certificateAuthorities === null
       ? {}
@@ -151,6 +153,10 @@ function describeSignIn({ metadata, ...policy }: Client): string[] {
   const { default_acr_values: wished } = metadata
   return [
     ...(wished ? [`asks for ${wished.join(', ')} unless it says otherwise`] : []),
+    ...(policy.secondFactor ? [`second factor: ${policy.secondFactor}`] : []),
+    ...(policy.secondFactors
+      ? [`second factors that count: ${policy.secondFactors.join(', ') || 'none'}`]
+      : []),
     ...(acr ? [`userinfo needs ${acr}`] : []),
     ...(age ? [`userinfo needs a sign-in of the last ${span(age)}`] : []),
     ...(policy.authorizationChallenge

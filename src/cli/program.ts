@@ -20,6 +20,7 @@ import { addMigrate } from './migrate.ts'
 import { addPasskeys } from './passkeys.ts'
 import { addRegistrationTokens } from './registration-tokens.ts'
 import { addSessions } from './sessions.ts'
+import { addSettings } from './settings.ts'
 import { addUsers } from './users.ts'
 
 /** Runs one command and returns its exit code. `argv` begins after the name of the program. */
@@ -85,6 +86,7 @@ export function buildProgram(context: Context): Command {
   addUsers(program, context)
   addPasskeys(program, context)
   addSessions(program, context)
+  addSettings(program, context)
   program.commandsGroup('Running:')
   addKeys(program, context)
   addExplain(program, context)

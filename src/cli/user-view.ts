@@ -1,7 +1,22 @@
 /** How an account looks to programs. */
+import { sql } from 'kysely'
 import { type Account, listRoles } from '../accounts/accounts.ts'
 import { listPasskeys, type Passkey } from '../credentials/passkeys.ts'
 import type { Db } from '../database/connection.ts'
+
+/** What the person could prove, as policies name it; a proven address counts where a mailed code does. */
+export async function listFactors(db: Db, accountId: string): Promise<string[]> {
+  const { rows } = await sql<{ factor: string }>`
+    select 'password' as factor from accounts where id = ${accountId} and password_hash is not null
+    union all
+    select 'passkey' from passkeys where account_id = ${accountId}
+    union all
+    select 'totp' from authenticators where account_id = ${accountId}
+    union all
+    select 'recovery-code' from recovery_codes where account_id = ${accountId} and used_at is null
+    `.execute(db)
+  return [...new Set(rows.map(({ factor }) => factor))]
+}
 
 /** The claims' names where there are some. `factors`: with what they sign in by, beside the password. */
 export async function userJson(
@@ -22,7 +37,12 @@ export async function userJson(
           phone_number_verified: account.phoneNumberVerifiedAt !== null,
         }
       : {}),
-    ...(factors ? { passkeys: (await listPasskeys(db, account.id)).map(passkeyJson) } : {}),
+    ...(factors
+      ? {
+          factors: await listFactors(db, account.id),
+          passkeys: (await listPasskeys(db, account.id)).map(passkeyJson),
+        }
+      : {}),
     status: account.status,
     roles: await listRoles(db, account.id),
     created_at: account.createdAt.toISOString(),

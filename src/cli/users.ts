@@ -17,8 +17,9 @@ import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import type { Cell, Output } from './output.ts'
-import { userJson } from './user-view.ts'
+import { listFactors, userJson } from './user-view.ts'
 import { addUsersCreate } from './users-create.ts'
+import { addUsersFactors } from './users-factors.ts'
 import { addUsersUpdate } from './users-update.ts'
 
 type Flags = { json?: boolean }
@@ -32,6 +33,7 @@ export function addUsers(program: Command, context: Context): void {
     .description('The people who have an account here.')
   addUsersCreate(users, context)
   addUsersUpdate(users, context, resolveUser)
+  addUsersFactors(users, context, resolveUser)
   withExamples(
     users
       .command('list')
@@ -173,6 +175,7 @@ async function show(db: Db, out: Output, account: Account, flags: Flags): Promis
     ],
     ['Address', account.address ? Object.values(account.address).join(', ') : undefined],
     ['Phone', account.phoneNumber ?? undefined],
+    ['Proves', await listFactors(db, account.id)],
     ['Id', account.id],
     ['Since', stamp(account.createdAt)],
   ])

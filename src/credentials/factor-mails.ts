@@ -24,7 +24,7 @@ type Deps = {
 }
 
 /** Where people look after it. */
-export const securityPath = '/account/security'
+export const securityPath = '/account/authenticators'
 
 /** The handler of `mail.factor`. Throws when the mail may go out later. */
 export function createFactorMailer(deps: Deps): (payload: Tasks['mail.factor']) => Promise<void> {

@@ -130,7 +130,10 @@ function formOf(page: Page, button: string): { action: string; fields: URLSearch
     const pressed = tags(content, 'button').find(({ id }) => id === button)
     if (!pressed) continue
     const fields = new URLSearchParams()
-    for (const { name, value = '' } of tags(content, 'input')) if (name) fields.set(name, value)
+    for (const { name, value = '', type } of tags(content, 'input')) {
+      // Boxes of ours are never ticked beforehand.
+      if (name && type !== 'checkbox') fields.set(name, value)
+    }
     if (pressed.name) fields.set(pressed.name, pressed.value ?? '')
     return { action: new URL(read(attributes).action ?? '', page.url).href, fields }
   }

@@ -39,7 +39,7 @@ export type Tasks = {
     id: string
     accountId: string
     what: 'added' | 'removed' | 'used'
-    factor: 'totp' | 'recovery-code'
+    factor: 'totp' | 'recovery-code' | 'all'
   }
   /** Sends the code of a sign-in that is under way; `flow` is the hash of its id, in hexadecimal digits. */
   'mail.sign-in-code': { flow: string; number: number; askedFrom?: string }

@@ -14,6 +14,7 @@ export const accountPages = {
   data: '/account/data',
   password: '/account/password',
   passkeys: '/account/passkeys',
+  authenticators: '/account/authenticators',
   address: '/account/address',
   delete: '/account/delete',
 } as const satisfies Record<string, `/account${string}`>

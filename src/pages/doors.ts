@@ -29,10 +29,10 @@ export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
 
   /**
    * Nobody can redeem the code that comes back: its verifier is thrown away here. `fresh` asks for a recent sign-in, of
-   * the person who is here.
+   * the person who is here, `strong` for two factors.
    */
   async function signIn(ctx: Context): Promise<void> {
-    const { to, fresh } = ctx.query
+    const { to, fresh, strong } = ctx.query
     // Where to is chosen from our own pages, never from an address.
     const page = typeof to === 'string' && Object.hasOwn(accountPages, to) ? to : 'home'
     const query = new URLSearchParams({
@@ -47,6 +47,11 @@ export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
       query.set('max_age', String(freshSeconds))
       const { account } = await sessionOf(ctx)
       if (account) query.set('login_hint', String(account.username))
+    }
+    // Who is signed in is asked for what is missing alone.
+    if (strong === '1') {
+      const acr = { essential: true, values: ['2fa'] }
+      query.set('claims', JSON.stringify({ id_token: { acr } }))
     }
     const { ui_locales: asked } = ctx.query
     if (typeof asked === 'string') query.set('ui_locales', asked)

@@ -250,6 +250,20 @@ export type PageData = {
    * What guards the account, a row each: the phrases `account.security.<kind>.title`, `.since` (with `date`) or `.state` where
    * there is neither date nor value, and `.change`, the words of the link to `href`.
    */
+  /**
+   * Sends `act=remove` with `authenticator`, or `act=codes` for new recovery codes; `made` is absent where there never
+   * were any.
+   */
+  'account-authenticators': AccountForm & {
+    authenticators: readonly {
+      id: string
+      name: string
+      createdAt: Date
+      lastUsedAt: Date | null
+    }[]
+    codes: { left: number; made: Date | undefined }
+    newHref?: string | undefined
+  }
   'account-security': AccountForm & {
     items: readonly {
       kind: string
@@ -404,7 +418,7 @@ export type MailData = {
   'factor-changed': {
     username: string
     what: 'added' | 'removed' | 'used'
-    factor: 'totp' | 'recovery-code'
+    factor: 'totp' | 'recovery-code' | 'all'
     path: string
   }
   'sign-in-code': { username: string; code: string; minutes: number; path: string }

@@ -16,6 +16,7 @@ const others = [
   { factor: 'mail-code', href: '/sign-in/f1/mail-code' },
   { factor: 'passkey', href: '/sign-in/f1/passkey' },
 ] as const
+const since = new Date('2026-10-04T09:00:00Z')
 const setUp = {
   ...form,
   username,
@@ -69,6 +70,24 @@ export const factorExamples: Example[] = [
       name: 'Phone',
       cancelHref: '/account/security',
       error: { code: 'set_up_code_wrong' },
+    },
+  },
+  {
+    page: 'account-authenticators',
+    state: 'none',
+    data: { ...form, authenticators: [], codes: { left: 0, made: undefined }, newHref: '/a' },
+  },
+  {
+    page: 'account-authenticators',
+    state: 'some',
+    data: {
+      ...form,
+      authenticators: [
+        { id: 'a1', name: 'Phone', createdAt: since, lastUsedAt: since },
+        { id: 'a2', name: '平板', createdAt: since, lastUsedAt: null },
+      ],
+      codes: { left: 9, made: since },
+      newHref: '/account/authenticators/new',
     },
   },
   { page: 'recovery-codes', state: 'new', data: { languageLinks, codes, onHref: '/account' } },

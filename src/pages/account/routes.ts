@@ -5,6 +5,7 @@ import type { PagesDeps } from '../context.ts'
 import { accountActivityPages } from './activity.ts'
 import { accountAddressPages } from './address.ts'
 import { accountAppsPages } from './apps.ts'
+import { accountAuthenticatorsPages } from './authenticators.ts'
 import { accountDataPages } from './data.ts'
 import { accountDevicesPages } from './devices.ts'
 import type { AccountFrame } from './frame.ts'
@@ -30,6 +31,7 @@ export function accountRoutes(
   const address = accountAddressPages(deps, frame)
   const apps = accountAppsPages(deps, frame)
   const passkeys = accountPasskeysPages(deps, frame)
+  const authenticators = accountAuthenticatorsPages(deps, frame)
   const recent = { fresh: true }
 
   router.get('/account', frame.page('home', home.show))
@@ -42,6 +44,13 @@ export function accountRoutes(
     ...form,
     frame.page('passkeys', passkeys.options, recent),
   )
+  for (const [path, get, post] of [
+    ['/account/authenticators', authenticators.show, authenticators.submit],
+    ['/account/authenticators/new', authenticators.showNew, authenticators.submitNew],
+  ] as const) {
+    router.get(path, frame.page('authenticators', get, recent))
+    router.post(path, ...form, frame.page('authenticators', post, recent))
+  }
   router.get('/account/password', frame.page('password', password.show, recent))
   router.post('/account/password', ...form, frame.page('password', password.submit, recent))
   router.get('/account/profile', frame.page('profile', profile.show))

@@ -1,6 +1,7 @@
 /** What guards the account, and the ways to change each: one row for every thing that somebody can have. */
 import type { Context } from 'koa'
 import { findAccount } from '../../accounts/accounts.ts'
+import { listAuthenticators } from '../../credentials/authenticators.ts'
 import { listPasskeys } from '../../credentials/passkeys.ts'
 import { accountPages } from '../../oidc/account-client.ts'
 import type { PageData } from '../../views/page-data.ts'
@@ -25,6 +26,8 @@ export function accountSecurityPages(deps: PagesDeps, frame: AccountFrame) {
     ]
     const newest = (await listPasskeys(db, accountId)).at(-1)
     items.push({ kind: 'passkeys', href: accountPages.passkeys, date: newest?.createdAt })
+    const app = (await listAuthenticators(db, accountId)).at(-1)
+    items.push({ kind: 'authenticators', href: accountPages.authenticators, date: app?.createdAt })
     frame.drawPage(ctx, 'account-security', { action: '/account/security', items })
   }
 }

@@ -1,0 +1,114 @@
+/** `idp settings get update`: what an operator changes while everything runs; the rest is in the environment. */
+import { type Command, Option } from 'commander'
+import {
+  isSecondFactor,
+  type SecondFactor,
+  type SecondFactorTime,
+  secondFactors,
+  secondFactorTimes,
+} from '../clients/second-factor.ts'
+import { changeSignInPolicy, readSignInPolicy } from '../credentials/policy-setting.ts'
+import type { SignInPolicy } from '../credentials/sign-in-policy.ts'
+import { type Context, operator, withDatabase } from './context.ts'
+import { CliError, exitCodes } from './errors.ts'
+import { withExamples } from './help.ts'
+import type { Output } from './output.ts'
+
+type Flags = {
+  secondFactor?: SecondFactorTime
+  secondFactors?: string
+  rememberDays?: string
+  json?: boolean
+}
+
+export function addSettings(program: Command, context: Context): void {
+  const settings = program
+    .command('settings')
+    .helpCommand(false)
+    .summary('what is asked of everybody who signs in')
+    .description('Settings that a running server takes on within two seconds.')
+  withExamples(
+    settings
+      .command('get')
+      .summary('as they are now')
+      .description('Shows every setting.')
+      .option('--json', 'print JSON')
+      .action((flags: Flags) =>
+        withDatabase(context, async ({ db, out }) => show(out, await readSignInPolicy(db), flags)),
+      ),
+    [['settings get', 'as they are now']],
+  )
+  withExamples(
+    settings
+      .command('update')
+      .summary('change what is named')
+      .description('Changes what is named; the rest stays. An app may have it otherwise.')
+      .addOption(
+        new Option('--second-factor <when>', 'when a second factor is asked for').choices(
+          secondFactorTimes,
+        ),
+      )
+      .option('--second-factors <list>', `which count: of ${secondFactors.join(',')}`)
+      .option('--remember-days <days>', 'for how long a browser may stand for one; 0 for never')
+      .option('--json', 'print JSON')
+      .action((flags: Flags) => update(context, flags)),
+    [
+      ['settings update --second-factor always', 'who has none sets one up at the next sign-in'],
+      ['settings update --second-factors totp,recovery-code,mail-code', 'codes by mail count too'],
+      ['settings update --remember-days 0', 'ask each time'],
+    ],
+  )
+}
+
+function update(context: Context, flags: Flags): Promise<void> {
+  const change: Partial<SignInPolicy> = {
+    ...(flags.secondFactor === undefined ? {} : { when: flags.secondFactor }),
+    ...(flags.secondFactors === undefined ? {} : { factors: readFactors(flags.secondFactors) }),
+    ...(flags.rememberDays === undefined ? {} : { rememberDays: readDays(flags.rememberDays) }),
+  }
+  if (Object.keys(change).length === 0) {
+    throw new CliError(exitCodes.usage, 'What is to change?', ['See: idp settings update --help'])
+  }
+  return withDatabase(context, async ({ db, out, io }) => {
+    const policy = await changeSignInPolicy(db, change, operator(io))
+    show(out, policy, flags)
+    if (!flags.json) out.say('It counts from the next sign-in on.')
+  })
+}
+
+/** Throws a usage error for what is no second factor. */
+export function readFactors(list: string): SecondFactor[] {
+  const names = list
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  const wrong = names.find((name) => !isSecondFactor(name))
+  if (wrong === undefined) return [...new Set(names.filter(isSecondFactor))]
+  throw new CliError(exitCodes.usage, `--second-factors cannot be “${wrong}”.`, [
+    `Give some of ${secondFactors.join(', ')}, with commas between.`,
+  ])
+}
+
+function readDays(text: string): number {
+  if (/^\d{1,3}$/.test(text) && Number(text) <= 365) return Number(text)
+  throw new CliError(exitCodes.usage, `--remember-days cannot be “${text}”.`, [
+    'Give a number of days from 0 to 365.',
+  ])
+}
+
+function show(out: Output, { when, factors, rememberDays }: SignInPolicy, flags: Flags): void {
+  if (flags.json) {
+    const settings = {
+      second_factor: when,
+      second_factors: factors,
+      remember_days: rememberDays,
+    }
+    out.json({ settings })
+    return
+  }
+  out.fields([
+    ['Second factor', when],
+    ['Which count', factors.join(', ') || 'none'],
+    ['Remembered', rememberDays === 0 ? 'never' : `for ${rememberDays} days`],
+  ])
+}

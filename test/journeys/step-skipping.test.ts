@@ -1,0 +1,199 @@
+/**
+ * AC-20: every page of a way through sign-in, asked for in every state that the way can be in. A page that is not open
+ * leads back to where the person is, and posting to it moves nothing: no code, no session, no other state.
+ */
+import { beforeAll, describe, expect, test } from 'vitest'
+import { sha256 } from '../../src/crypto.ts'
+import type { Visitor } from '../../src/demo/visitor.ts'
+import { type Step, stepsOf } from '../../src/pages/steps.ts'
+import { codeOf, createHolder, type Holder } from '../support/factors.ts'
+import { createBrowser, createPerson, type Person } from '../support/person.ts'
+import { type App, createApp } from '../support/relying-party.ts'
+import { startTestServer } from '../support/server.ts'
+
+const server = await startTestServer()
+const { origin } = server
+const { pool } = server.database
+let app: App
+let foreign: App
+let strict: App
+let holder: Holder
+let plain: Person
+
+const paths: Record<Exclude<Step, 'passkey'>, string> = {
+  'sign-in': '',
+  register: '/register',
+  'verify-email': '/verify-email',
+  'reset-password': '/reset-password',
+  'select-account': '/select-account',
+  consent: '/consent',
+  code: '/code',
+  'mail-code': '/mail-code',
+  'recovery-code': '/recovery-code',
+  authenticator: '/authenticator',
+}
+const steps = Object.keys(paths) as (keyof typeof paths)[]
+/** Everything that some page takes, none of it a proof. */
+const noProof = {
+  identifier: 'nobody',
+  password: 'not the password of anybody',
+  code: '000000',
+  choice: 'continue',
+  decision: 'allow',
+  ticket: 'x.0.y',
+}
+
+beforeAll(async () => {
+  app = await createApp(server, { firstParty: true })
+  foreign = await createApp(server, {})
+  strict = await createApp(server, { firstParty: true, secondFactor: 'always' })
+  holder = await createHolder(server)
+  plain = await createPerson(server)
+})
+
+type Way = { visitor: Visitor; flow: string }
+type State = { name: string; open: Step[]; begin(): Promise<Way> }
+
+async function at(of: App, person?: Person, parameters = {}, visitor = createBrowser(server)) {
+  let page = await visitor.get(of.begin(parameters).url)
+  if (person && page.body.includes('id="password"')) {
+    const { username: identifier, password } = person
+    page = await visitor.press(page, 'continue', { identifier, password })
+  }
+  return { visitor, flow: /\/sign-in\/([\w-]+)/.exec(page.url)?.[1] ?? '' }
+}
+
+async function signedIn(person: Person): Promise<Visitor> {
+  const { visitor } = await at(app, person)
+  return visitor
+}
+
+const always: Step[] = ['sign-in', 'register', 'reset-password']
+const essential = { claims: '{"id_token":{"acr":{"essential":true,"value":"2fa"}}}' }
+
+const states: State[] = [
+  { name: 'nobody is known', open: always, begin: () => at(app) },
+  {
+    name: 'the password is proven, and a code is asked for',
+    open: [...always, 'code'],
+    begin: () => at(app, holder),
+  },
+  {
+    name: 'the password is proven, and something has to be set up',
+    open: [...always, 'authenticator'],
+    begin: () => at(strict, plain),
+  },
+  {
+    name: 'five codes were wrong',
+    open: always,
+    begin: async () => {
+      const way = await at(app, holder)
+      const page = await way.visitor.get(`${origin}/sign-in/${way.flow}/code`)
+      for (let i = 0; i < 5; i++) await way.visitor.press(page, 'continue', { code: '000000' })
+      return way
+    },
+  },
+  {
+    name: 'the password was proven long ago',
+    open: always,
+    begin: async () => {
+      const way = await at(app, holder)
+      await pool.query(
+        `update interactions set progress = jsonb_set(progress, '{proven,at}', '0') where id_hash = $1`,
+        [sha256(way.flow)],
+      )
+      return way
+    },
+  },
+  {
+    name: 'an app asks whoever is signed in for consent',
+    open: [...always, 'consent', 'select-account'],
+    begin: async () => at(foreign, undefined, {}, await signedIn(plain)),
+  },
+  {
+    name: 'an app asks which account',
+    open: [...always, 'select-account'],
+    begin: async () => at(app, undefined, { prompt: 'select_account' }, await signedIn(plain)),
+  },
+  {
+    name: 'whoever is signed in has to sign in anew',
+    open: always,
+    begin: async () => at(app, undefined, { prompt: 'login' }, await signedIn(plain)),
+  },
+  {
+    name: 'whoever is signed in is asked for more',
+    open: [...always, 'code'],
+    begin: async () => {
+      const visitor = createBrowser(server)
+      const { flow } = await at(app, holder, {}, visitor)
+      const page = await visitor.get(`${origin}/sign-in/${flow}/code`)
+      await pool.query('update authenticators set last_step = 0')
+      await visitor.press(page, 'continue', { code: codeOf(holder.secret) })
+      await pool.query(`update sessions set acr = '1fa', amr = '{pwd}' where account_id = $1`, [
+        holder.id,
+      ])
+      return at(app, undefined, essential, visitor)
+    },
+  },
+]
+
+async function stateOf(flow: string) {
+  const { rows } = await pool.query(
+    `select consumed_at, result, login_account_id, progress - 'guesses' - 'locale' as progress
+     from interactions where id_hash = $1`,
+    [sha256(flow)],
+  )
+  return rows[0]
+}
+
+const sessions = async () =>
+  (await pool.query('select count(*)::int as count from sessions where account_id is not null'))
+    .rows[0].count
+
+describe.each(states)('$name', ({ open, begin }) => {
+  test.each(steps)('%s', async (step) => {
+    const { visitor, flow } = await begin()
+    expect(flow).not.toBe('')
+    const address = `${origin}/sign-in/${flow}${paths[step]}`
+    const before = await stateOf(flow)
+    const signed = await sessions()
+    const page = await visitor.get(address)
+    if (!open.includes(step)) {
+      expect(page.url).not.toBe(address)
+      expect(page.url).toContain(`/sign-in/${flow}`)
+    }
+    expect(await stateOf(flow)).toEqual(before)
+    // A POST with the proof of a page of ours, but none of a person.
+    const form = await visitor.get(`${origin}/sign-in/${flow}`)
+    const csrf = /name="csrf" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
+    const asForm = { ...form, body: formOf(address, csrf) }
+    const mayMove = open.includes(step) && ['consent', 'select-account'].includes(step)
+    if (mayMove) return
+    const posted = await visitor.press(asForm, 'continue')
+    expect(posted.url).not.toMatch(/[?&]code=/)
+    expect(posted.url).toContain(origin)
+    const after = await stateOf(flow)
+    expect(after).toEqual(before)
+    expect(await sessions()).toBe(signed)
+  })
+})
+
+function formOf(address: string, csrf: string): string {
+  const fields = Object.entries({ ...noProof, csrf })
+  const inputs = fields.map(([name, value]) => `<input name="${name}" value="${value}">`)
+  return `<form action="${address}">${inputs.join('')}<button id="continue"></button></form>`
+}
+
+test('the matrix holds every step that there is', () => {
+  const flow = {
+    prompt: { name: 'consent', reasons: [], details: {} },
+    account: { id: 'a' },
+    session: undefined,
+    progress: {
+      registrationId: 'r',
+      proven: { accountId: 'a', amr: ['pwd'], at: Date.now(), since: null, next: 'totp' as const },
+    },
+  }
+  const known = new Set<Step>([...steps, 'passkey'])
+  expect(stepsOf(flow).filter((step) => !known.has(step))).toEqual([])
+})

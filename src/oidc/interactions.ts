@@ -49,6 +49,8 @@ export type Flow = {
   /** The signed-in person, where there is one. */
   account: Row | undefined
   consent: Row | undefined
+  /** Whom this flow has let in, and when, in seconds since 1970; the engine has not heard of it yet. */
+  login: { accountId: string; at: number } | undefined
   progress: Progress
   /** Results of earlier steps of the same request, in the engine's words. */
   earlier: Record<string, unknown>
@@ -134,10 +136,16 @@ function toFlow(
     session: session?.account_id ? provenIn(session) : undefined,
     account,
     consent,
+    login: loginIn(row),
     progress: row.progress as Progress,
     earlier: rest.lastSubmission ?? {},
     returnTo: rest.returnTo + id,
   }
+}
+
+function loginIn({ result }: Row): Flow['login'] {
+  const { login } = (result ?? {}) as { login?: { accountId: string; ts: number } }
+  return login && { accountId: login.accountId, at: login.ts }
 }
 
 function provenIn({ amr, signed_in_at: at }: Row): NonNullable<Flow['session']> {

@@ -19,6 +19,7 @@ import { type Flow, finishSignIn, type Proven, saveProven } from '../oidc/intera
 import { askedIn } from '../oidc/step-up.ts'
 import { type PagesDeps, seeOther } from './context.ts'
 import { assertFinished } from './flow.ts'
+import { isOffered } from './passkey-offer.ts'
 import { type HalfWay, halfWayOf, pathOf, stepOf } from './steps.ts'
 
 /** Whose proof it is; the time makes every device a stranger after a new password. */
@@ -107,10 +108,11 @@ async function goOn(
     origin: ctx.state.origin,
     detail: { amr },
   })
+  const offered = await isOffered(ctx, deps, account, given.proven)
   deps.knownDevices.remember(ctx, account)
   deps.onSignIn('success')
   if (given.then) return given.then()
-  seeOther(ctx, flow.returnTo)
+  seeOther(ctx, offered ? pathOf(flow.id, 'add-passkey') : flow.returnTo)
 }
 
 async function decide(

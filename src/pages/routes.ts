@@ -13,6 +13,7 @@ import { devicePages } from './device.ts'
 import { doors } from './doors.ts'
 import { appOfFlow, flowPage } from './flow.ts'
 import { proveFirst } from './next-step.ts'
+import { passkeyOfferPages } from './passkey-offer.ts'
 import { passkeySignInPages } from './passkey-sign-in.ts'
 import { questionPages } from './questions.ts'
 import { type Place, placeInFlow, registrationPages } from './registration.ts'
@@ -114,6 +115,14 @@ export function pageRoutes(deps: PagesDeps): Router {
     '/sign-in/:flow/passkey/options',
     parseForm,
     flowPage(deps, 'passkey', passkey.secondOptions),
+  )
+  const offer = passkeyOfferPages(deps)
+  router.get('/sign-in/:flow/add-passkey', flowPage(deps, 'add-passkey', offer.show))
+  router.post('/sign-in/:flow/add-passkey', parseForm, flowPage(deps, 'add-passkey', offer.submit))
+  router.post(
+    '/sign-in/:flow/add-passkey/options',
+    parseForm,
+    flowPage(deps, 'add-passkey', offer.options),
   )
   router.get('/.well-known/webauthn', passkey.relatedOrigins)
   router.get('/', door.home)

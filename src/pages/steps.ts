@@ -14,6 +14,7 @@ export type Step =
   | 'consent'
   | SecondStep
   | 'authenticator'
+  | 'add-passkey'
 
 /** A new second factor is a line here, a line in held-factors.ts, and its page. */
 export const secondSteps = {
@@ -41,7 +42,7 @@ export type HalfWay = Omit<Proven, 'at' | 'since'> & {
 /** How long a half may wait for the other, in milliseconds. */
 const halfWayMs = 10 * 60 * 1000
 
-type StoredFlow = Pick<Flow, 'prompt' | 'progress' | 'account' | 'session'>
+type StoredFlow = Pick<Flow, 'prompt' | 'progress' | 'account' | 'session' | 'login'>
 
 /** Undefined for whoever has to begin with the first factor, after too many wrong codes too. */
 export function halfWayOf({ prompt, progress, account, session }: StoredFlow): HalfWay | undefined {
@@ -63,8 +64,18 @@ export function stepsOf(flow: StoredFlow): Step[] {
   const signingIn: Step[] = flow.progress.registrationId
     ? ['verify-email', 'sign-in', 'register', 'reset-password']
     : ['sign-in', 'register', 'reset-password']
-  const steps = [...secondOf(halfWayOf(flow)), ...promptedBy(flow), ...signingIn]
+  const steps = [
+    ...secondOf(halfWayOf(flow)),
+    ...promptedBy(flow),
+    ...signingIn,
+    ...offeredIn(flow),
+  ]
   return [...new Set(steps)]
+}
+
+/** Whoever has been let in may take a passkey along. */
+function offeredIn({ login }: StoredFlow): Step[] {
+  return login ? ['add-passkey'] : []
 }
 
 function promptedBy({ prompt, account }: StoredFlow): Step[] {

@@ -151,6 +151,8 @@ export type PageData = {
     resent?: boolean | undefined
   }
   'reset-done': Common & { signInHref: string }
+  /** Sends what the script puts into `answer`, or `act=later`. */
+  'add-passkey': Form & { optionsAction: string }
   /** A passkey of whoever has proven something else; `others` are the other ways from here. */
   passkey: Form & {
     optionsAction: string

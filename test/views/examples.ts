@@ -64,6 +64,16 @@ const signIn: Example[] = [
       error: { code: 'passkey_refused' },
     },
   },
+  {
+    page: 'add-passkey',
+    state: 'offered',
+    data: {
+      ...form,
+      app,
+      action: '/sign-in/f1/add-passkey',
+      optionsAction: '/sign-in/f1/add-passkey/options',
+    },
+  },
   { page: 'sign-in', state: 'own', data: { ...form, registerHref } },
   {
     page: 'sign-in',

@@ -20,7 +20,7 @@ let strict: App
 let holder: Holder
 let plain: Person
 
-const paths: Record<Exclude<Step, 'passkey'>, string> = {
+const paths: Record<Step, string> = {
   'sign-in': '',
   register: '/register',
   'verify-email': '/verify-email',
@@ -31,8 +31,10 @@ const paths: Record<Exclude<Step, 'passkey'>, string> = {
   'mail-code': '/mail-code',
   'recovery-code': '/recovery-code',
   authenticator: '/authenticator',
+  passkey: '/passkey',
+  'add-passkey': '/add-passkey',
 }
-const steps = Object.keys(paths) as (keyof typeof paths)[]
+const steps = Object.keys(paths) as Step[]
 /** Everything that some page takes, none of it a proof. */
 const noProof = {
   identifier: 'nobody',
@@ -41,6 +43,7 @@ const noProof = {
   choice: 'continue',
   decision: 'allow',
   ticket: 'x.0.y',
+  answer: '{}',
 }
 
 beforeAll(async () => {
@@ -54,11 +57,17 @@ beforeAll(async () => {
 type Way = { visitor: Visitor; flow: string }
 type State = { name: string; open: Step[]; begin(): Promise<Way> }
 
-async function at(of: App, person?: Person, parameters = {}, visitor = createBrowser(server)) {
+async function at(
+  of: App,
+  person?: Person,
+  parameters = {},
+  visitor = createBrowser(server),
+  more: Record<string, string> = {},
+) {
   let page = await visitor.get(of.begin(parameters).url)
   if (person && page.body.includes('id="password"')) {
     const { username: identifier, password } = person
-    page = await visitor.press(page, 'continue', { identifier, password })
+    page = await visitor.press(page, 'continue', { identifier, password, ...more })
   }
   return { visitor, flow: /\/sign-in\/([\w-]+)/.exec(page.url)?.[1] ?? '' }
 }
@@ -104,6 +113,11 @@ const states: State[] = [
       )
       return way
     },
+  },
+  {
+    name: 'let in, and offered a passkey',
+    open: [...always, 'add-passkey'],
+    begin: () => at(app, plain, {}, createBrowser(server), { passkeys: 'yes' }),
   },
   {
     name: 'an app asks whoever is signed in for consent',
@@ -189,11 +203,12 @@ test('the matrix holds every step that there is', () => {
     prompt: { name: 'consent', reasons: [], details: {} },
     account: { id: 'a' },
     session: undefined,
+    login: { accountId: 'a', at: 0 },
     progress: {
       registrationId: 'r',
       proven: { accountId: 'a', amr: ['pwd'], at: Date.now(), since: null, next: 'totp' as const },
     },
   }
-  const known = new Set<Step>([...steps, 'passkey'])
+  const known = new Set<Step>(steps)
   expect(stepsOf(flow).filter((step) => !known.has(step))).toEqual([])
 })

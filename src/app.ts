@@ -327,7 +327,12 @@ export function createApp(options: AppOptions): App {
         mailer,
         allowMail: (recipient) => limits.allows('question-recipient', recipient),
       }),
-      'mail.passkey': createPasskeyMailer({ db, views, mailer }),
+      'mail.passkey': createPasskeyMailer({
+        db,
+        views,
+        mailer,
+        allowMail: (recipient) => limits.allows('notice-recipient', recipient),
+      }),
       'mail.factor': createFactorMailer({
         db,
         views,

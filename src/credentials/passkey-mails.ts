@@ -8,14 +8,23 @@ import type { Tasks } from '../jobs/tasks.ts'
 import type { Mailer } from '../mail/transport.ts'
 import type { Views } from '../views.ts'
 
-type Deps = { db: Db; views: Pick<Views, 'mail'>; mailer: Pick<Mailer, 'send'> }
+type Deps = {
+  db: Db
+  views: Pick<Views, 'mail'>
+  mailer: Pick<Mailer, 'send'>
+  /** Counts one mail to this canonical address; false when it has had too many. */
+  allowMail(recipient: string): Promise<boolean>
+}
 
 /** The handler of `mail.passkey`. Throws when the mail may go out later. */
-export function createPasskeyMailer({ db, views, mailer }: Deps) {
+export function createPasskeyMailer({ db, views, mailer, allowMail }: Deps) {
   return async function mailPasskey(payload: Tasks['mail.passkey']): Promise<void> {
     const { accountId, passkeyId, change, name } = payload
     const account = await findAccount(db, accountId)
     if (account?.status !== 'active' || !account.email) return
+    if (!(await allowMail(account.emailCanonical ?? account.email))) {
+      return record(db, { type: 'mail.held_back', accountId })
+    }
     const locale = /^zh\b/i.test(account.locale ?? '') ? 'zh-CN' : 'en'
     const data = { username: account.username, passkey: name, path: '/account/passkeys' }
     const letter = views.mail(`passkey-${change}`, data, locale)

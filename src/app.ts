@@ -68,7 +68,7 @@ import { resumeDeliveries } from './sessions/logout-deliveries.ts'
 import { createViews } from './views.ts'
 
 /** By POST each of them keeps a row, without asking who it is. */
-const keepingPaths = new Set(['/oauth2/authorize', '/oauth2/logout', '/oauth2/authorize-challenge'])
+const keepingPaths = new Set(['/oauth2/authorize', '/oauth2/logout'])
 
 export type App = {
   koa: Koa
@@ -273,6 +273,9 @@ export function createApp(options: AppOptions): App {
     }
     if (ctx.path === '/oauth2/device') {
       await limits.consume('device-address', limitKeyAddress(ctx.state.address))
+    }
+    if (ctx.path === '/oauth2/authorize-challenge') {
+      await limits.consume('challenge-address', limitKeyAddress(ctx.state.address))
     }
     await next()
   })

@@ -239,6 +239,12 @@ export const limitTable = {
     windows: [{ points: 120, seconds: minute }],
     store: 'memory',
   },
+  // Each that does not end in a code keeps a row for ten minutes (auth_session), of public clients too.
+  'challenge-address': {
+    per: ['address'],
+    windows: [{ points: 120, seconds: minute }],
+    store: 'memory',
+  },
 
   // Pushed without a proof of who pushes; each keeps a row for an hour.
   'public-push': {

@@ -12,9 +12,11 @@ import { addMetadataHost } from '../../src/clients/metadata-hosts.ts'
 import { randomToken, sha256 } from '../../src/crypto.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import { ask, buttonsOf, pollFor, type Question } from '../support/asking-app.ts'
+import { createAuthenticator } from '../support/authenticator.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
 import { askForCode, connect, poll, type Shown, typeCode } from '../support/device.ts'
 import { createDocumentHost, redirectPath } from '../support/document-host.ts'
+import { makePasskey, optionsOf } from '../support/passkeys.ts'
 import {
   authorize,
   createBrowser,
@@ -272,6 +274,25 @@ test('the same at an app of ours, without consent, by a new browser: 12 at most'
     expect((await house.redeem(request, code)).status).toBe(200)
   })
   expect(each, texts).toBeLessThanOrEqual(12)
+})
+
+test('signing in with a passkey at an app of ours, by a new browser: 18 at most', async () => {
+  const own = createBrowser(server)
+  await signInAt(own, await own.get(`${server.origin}/sign-in?to=passkeys`), person)
+  const device = createAuthenticator(server.origin)
+  await makePasskey(server, own, device)
+  const { each, texts } = await countFor(async () => {
+    const browser = createBrowser(server)
+    const request = house.begin()
+    const page = await browser.get(request.url)
+    const answer = device.get(await optionsOf(browser, page))
+    const { code = '' } = house.answerOf(
+      request,
+      await browser.press(page, 'with-passkey', { answer }),
+    )
+    expect((await house.redeem(request, code)).status).toBe(200)
+  })
+  expect(each, texts).toBeLessThanOrEqual(18)
 })
 
 test('signing out of two apps: page 3, end 4, and 2 for the page after it', async () => {

@@ -56,7 +56,7 @@ create table accounts (
   constraint accounts_locale_check CHECK (locale ~ '^[a-z]{2}(-[A-Z]{2})?$'::text),
   constraint accounts_name_check CHECK (name <> ''::text),
   constraint accounts_phone_number_check CHECK (phone_number ~ '^\+[1-9][0-9]{3,14}$'::text),
-  constraint accounts_picture_url_check CHECK (picture_url ~~ 'https://%'::text),
+  constraint accounts_picture_url_check CHECK (picture_url ~ '^https?://'::text),
   constraint accounts_status_check CHECK (status = ANY (ARRAY['unverified'::text, 'active'::text, 'disabled'::text, 'deleted'::text])),
   constraint accounts_username_check CHECK (username ~ '^[a-z_][a-z0-9_-]{0,31}$'::text),
   constraint accounts_username_key UNIQUE (username),
@@ -451,6 +451,16 @@ create table passkeys (
 );
 CREATE INDEX passkeys_account_id_idx ON passkeys USING btree (account_id);
 
+create table pictures (
+  id text not null,
+  account_id uuid not null,
+  bytes bytea not null,
+  created_at timestamp with time zone not null default now(),
+  constraint pictures_pkey PRIMARY KEY (id),
+  constraint pictures_account_id_key UNIQUE (account_id),
+  constraint pictures_bytes_check CHECK (length(bytes) < 200000)
+);
+
 create table posted_requests (
   id_hash bytea not null,
   endpoint text not null,
@@ -723,6 +733,7 @@ alter table passkey_challenges add constraint passkey_challenges_account_id_fkey
 alter table passkey_declines add constraint passkey_declines_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkey_holders add constraint passkey_holders_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkeys add constraint passkeys_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table pictures add constraint pictures_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table recovery_codes add constraint recovery_codes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table registration_transitions add constraint registration_transitions_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES registrations(id) ON DELETE CASCADE;
 alter table registrations add constraint registrations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE SET NULL;

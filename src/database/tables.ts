@@ -116,6 +116,12 @@ export type Tables = {
     createdAt: Generated<Date>
     expiresAt: Date
   }
+  pictures: {
+    id: string
+    accountId: string
+    bytes: Buffer
+    createdAt: Generated<Date>
+  }
   addressUndos: {
     id: string
     accountId: string

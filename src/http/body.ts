@@ -10,6 +10,19 @@ export async function readBody(
   req: IncomingMessage,
   options: { type: RegExp; maxBytes: number },
 ): Promise<string> {
+  const bytes = await readBytes(req, options)
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    throw new AppError('invalid_request', 400, { cause: error, detail: 'The body is not UTF-8.' })
+  }
+}
+
+/** The same as bytes. */
+export async function readBytes(
+  req: IncomingMessage,
+  options: { type: RegExp; maxBytes: number },
+): Promise<Buffer> {
   // A second reader would wait for an end that has passed.
   if (req.readableEnded) throw new Error('the body was read before')
   const { headers } = req
@@ -26,12 +39,7 @@ export async function readBody(
   if (Number(headers['content-length'] ?? 0) > options.maxBytes)
     throw new AppError('too_large', 413)
 
-  const bytes = await collect(req, options.maxBytes)
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (error) {
-    throw new AppError('invalid_request', 400, { cause: error, detail: 'The body is not UTF-8.' })
-  }
+  return collect(req, options.maxBytes)
 }
 
 /** What is left of a refused body is thrown away by Node; an iterator would have cut the connection instead. */

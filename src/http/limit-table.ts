@@ -144,6 +144,12 @@ export const limitTable = {
     windows: [{ points: 60, seconds: hour }],
     store: 'shared',
   },
+  // Drawing one takes as long as some hashes.
+  'picture-account': {
+    per: ['account'],
+    windows: [{ points: 20, seconds: hour }],
+    store: 'shared',
+  },
   'notice-recipient': {
     per: ['recipient'],
     windows: [

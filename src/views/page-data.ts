@@ -302,6 +302,8 @@ export type PageData = {
   'account-profile': AccountForm & {
     username: string
     typed: Record<string, string>
+    /** A path of ours. The form beside it sends `file` to `/account/picture`, or `action=remove`. */
+    pictureHref?: string | undefined
     locales: readonly string[]
     timeZones: readonly string[]
   }

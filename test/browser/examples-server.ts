@@ -28,6 +28,11 @@ export async function serveExamples(): Promise<ExamplesServer> {
   koa.use(securityHeaders({ production: false }))
   koa.use(serveAssets(views))
   koa.use(async (ctx) => {
+    if (ctx.path.startsWith('/pictures/')) {
+      ctx.type = 'image/svg+xml'
+      ctx.body = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+      return
+    }
     ctx.type = 'html'
     if (ctx.method === 'POST') {
       ctx.body = '<!doctype html><html lang="en"><title>Sent</title><h1>Sent</h1></html>'

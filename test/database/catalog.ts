@@ -310,6 +310,12 @@ export const catalog = {
     createdAt: 'timestamp with time zone default',
     lastUsedAt: 'timestamp with time zone null',
   },
+  pictures: {
+    id: 'text',
+    accountId: 'uuid',
+    bytes: 'bytea',
+    createdAt: 'timestamp with time zone default',
+  },
   postedRequests: {
     idHash: 'bytea',
     endpoint: 'text',

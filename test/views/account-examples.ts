@@ -83,6 +83,7 @@ export const own: Example[] = [
     state: 'filled',
     data: {
       ...profile,
+      pictureHref: '/pictures/AAAAAAAAAAAAAAAAAAAAAA.webp',
       typed: {
         name: '陈梅',
         given_name: '梅',

@@ -24,7 +24,7 @@ export function accountProfilePages(deps: PagesDeps, frame: AccountFrame) {
     const account = await findAccount(db, accountId)
     if (!account) return seeOther(ctx, '/sign-in')
     const { address, phoneNumber, name, username } = account
-    drawForm(ctx, username, {
+    drawForm(ctx, account, {
       name: name === username ? '' : name,
       given_name: account.givenName,
       family_name: account.familyName,
@@ -76,7 +76,13 @@ export function accountProfilePages(deps: PagesDeps, frame: AccountFrame) {
       throw error
     })
     if (errors.length > 0) {
-      return drawForm(ctx, username, form, { code: 'invalid_request', fields: errors }, 422)
+      return drawForm(
+        ctx,
+        { username, pictureUrl: account.picture_url as string | null },
+        form,
+        { code: 'invalid_request', fields: errors },
+        422,
+      )
     }
     // The language counts in this browser from now on.
     if (form.locale)
@@ -86,7 +92,7 @@ export function accountProfilePages(deps: PagesDeps, frame: AccountFrame) {
 
   function drawForm(
     ctx: Context,
-    username: string,
+    { username, pictureUrl }: { username: string; pictureUrl: string | null },
     typed: Typed,
     error?: { code: string; fields: FieldError[] },
     status = 200,
@@ -94,7 +100,18 @@ export function accountProfilePages(deps: PagesDeps, frame: AccountFrame) {
     frame.drawPage(
       ctx,
       'account-profile',
-      { action: '/account/profile', username, typed, error, timeZones, locales: profileLocales },
+      {
+        action: '/account/profile',
+        username,
+        typed,
+        error,
+        timeZones,
+        locales: profileLocales,
+        // Another host's picture is not loaded here.
+        pictureHref: pictureUrl?.startsWith(`${deps.config.issuer}/`)
+          ? pictureUrl.slice(deps.config.issuer.length)
+          : undefined,
+      },
       status,
     )
   }

@@ -1,6 +1,8 @@
 /** Every page of a person's own account and its address. */
 import type Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
+import { mostPictureBytes } from '../../accounts/picture.ts'
+import { parseUpload } from '../../http/upload.ts'
 import type { PagesDeps } from '../context.ts'
 import { accountActivityPages } from './activity.ts'
 import { accountAddressPages } from './address.ts'
@@ -12,6 +14,7 @@ import type { AccountFrame } from './frame.ts'
 import { accountHomePages } from './home.ts'
 import { accountPasskeysPages } from './passkeys.ts'
 import { accountPasswordPages } from './password.ts'
+import { accountPicturePages } from './picture.ts'
 import { accountProfilePages } from './profile.ts'
 import { accountSecurityPages } from './security.ts'
 
@@ -27,6 +30,7 @@ export function accountRoutes(
   const devices = accountDevicesPages(deps, frame)
   const activity = accountActivityPages(deps, frame)
   const data = accountDataPages(deps, frame)
+  const picture = accountPicturePages(deps, frame)
   const profile = accountProfilePages(deps, frame)
   const address = accountAddressPages(deps, frame)
   const apps = accountAppsPages(deps, frame)
@@ -55,6 +59,13 @@ export function accountRoutes(
   router.post('/account/password', ...form, frame.page('password', password.submit, recent))
   router.get('/account/profile', frame.page('profile', profile.show))
   router.post('/account/profile', ...form, frame.page('profile', profile.submit))
+  router.post(
+    '/account/picture',
+    parseUpload(mostPictureBytes),
+    deps.csrf.require,
+    frame.page('profile', picture.submit),
+  )
+  router.get('/pictures/:name', picture.serve)
   router.get('/account/address', frame.page('address', address.show, recent))
   router.post('/account/address', ...form, frame.page('address', address.submit, recent))
   for (const page of ['confirm', 'undo'] as const) {

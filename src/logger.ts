@@ -50,5 +50,5 @@ export function createLogger(options: {
  * statement does. What is left goes out when the process ends, and at once with a fatal line.
  */
 function standardOutput() {
-  return pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 })
+  return pino.destination({ dest: 1, sync: false, minLength: 12_288, periodicFlush: 100 })
 }

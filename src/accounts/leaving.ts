@@ -120,6 +120,10 @@ export async function exportAccount(db: Db, accountId: string): Promise<Record<s
       'grants', ${list(sql`select client_id, scopes, claims, resources, offline, created_at, expires_at
         from grants where account_id = a.id`)},
       'passkeys', ${list(sql`select to_jsonb(p) ->> 'name' as name, p.created_at from passkeys p where account_id = a.id`)},
+      'authenticators', ${list(sql`select name, created_at, last_used_at from authenticators where account_id = a.id`)},
+      'recovery_codes', ${list(sql`select created_at, used_at from recovery_codes where account_id = a.id`)},
+      'remembered_browsers', ${list(sql`select factor, host(address) as address, user_agent, created_at, last_used_at, expires_at
+        from remembered_devices where account_id = a.id`)},
       'earlier_addresses', ${list(sql`select email, created_at, expires_at from address_undos where account_id = a.id`)},
       'registrations', ${list(sql`select username, email, name, locale, status, created_at, verified_at
         from registrations where account_id = a.id`)},

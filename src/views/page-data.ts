@@ -329,6 +329,14 @@ export type PageData = {
       near: boolean
       apps: readonly string[]
     }[]
+    /** Browsers that are not asked for a second step. */
+    remembered: readonly {
+      id: string
+      browser?: string | undefined
+      system?: string | undefined
+      createdAt: Date
+      expiresAt: Date
+    }[]
   }
   /** `word` is the phrase `account.event.<word>`. */
   'account-activity': AccountForm & {

@@ -44,10 +44,15 @@ test.each(names)(
   },
 )
 
-/** Where colours are the person's own, borders show what can be filled in or pressed; and nothing moves. */
+/**
+ * Where colours are the person's own, borders show what can be filled in or pressed; and nothing moves. Checkboxes are
+ * drawn by the browser itself.
+ */
 function findLostWithoutColours(page: Page): Promise<string[]> {
   return page.evaluate(() => {
-    const shown = document.querySelectorAll('input:not([type=hidden]), .primary, .quiet')
+    const shown = document.querySelectorAll(
+      'input:not([type=hidden], [type=checkbox]), .primary, .quiet',
+    )
     const lost = [...shown].filter((element) => getComputedStyle(element).borderTopStyle === 'none')
     const moving = [...document.querySelectorAll('*')].filter((element) => {
       const { animationName, transitionDuration } = getComputedStyle(element)

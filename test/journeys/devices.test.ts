@@ -1,10 +1,16 @@
 /** Devices and activity: what a person sees of the own sign-ins, and ends. */
+import { readFileSync } from 'node:fs'
 import { beforeAll, expect, test } from 'vitest'
+import { eventWords } from '../../src/accounts/activity.ts'
+import { findRemembered, rememberDevice } from '../../src/credentials/remembered-devices.ts'
+import { sha256 } from '../../src/crypto.ts'
 import { createVisitor } from '../../src/demo/visitor.ts'
 import { isSignedIn, jobsDone, mailsTo, mailTo, signedIn } from '../support/account.ts'
 import { authorize, createBrowser, createPerson, signInAt } from '../support/person.ts'
 import { createApp } from '../support/relying-party.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
+
+const englishEvents = JSON.parse(readFileSync('views/locales/en.json', 'utf8')).account.event
 
 let server: TestServer
 const iphone =
@@ -66,6 +72,30 @@ test("another person's device does not end, and a forged post ends nothing", asy
   expect((await browser.press(page, 'end-others', { csrf: 'x' })).status).toBe(403)
 })
 
+test('a remembered browser is shown and forgotten by its owner alone, and with all others (MF-09)', async () => {
+  const [person, other] = [await createPerson(server), await createPerson(server)]
+  const { db } = server.database
+  const remember = (accountId: string) =>
+    rememberDevice(db, { accountId, factor: 'totp', days: 30 }, { userAgent: iphone })
+  const [first, second] = [await remember(person.id), await remember(person.id)]
+  const theirs = await remember(other.id)
+  const kept = async (accountId: string, value: string) =>
+    (await findRemembered(db, accountId, [value])) !== undefined
+  const browser = await signedIn(server, person)
+  const page = await browser.get(`${server.origin}/account/devices`)
+  expect(page.body.match(/id="forget-/g)).toHaveLength(2)
+  const buttonOf = (value: string) => `forget-${sha256(value).toString('base64url')}`
+  const after = await browser.press(page, buttonOf(first))
+  expect(after.body).toContain('asked for a second step again')
+  expect(await kept(person.id, first)).toBe(false)
+  await browser.press(after, buttonOf(second), { forget: sha256(theirs).toString('base64url') })
+  expect(await kept(other.id, theirs)).toBe(true)
+  expect(await kept(person.id, second)).toBe(true)
+  await signedIn(server, person)
+  await browser.press(await browser.get(`${server.origin}/account/devices`), 'end-others')
+  expect(await kept(person.id, second)).toBe(false)
+})
+
 test("activity is told in words, a page at a time, and never another person's", async () => {
   const person = await createPerson(server)
   const other = await createPerson(server)
@@ -76,6 +106,9 @@ test("activity is told in words, a page at a time, and never another person's", 
   const { body } = await browser.get(`${server.origin}/account/activity`)
   expect(body.match(/Signed in/g)).toHaveLength(4)
   expect(body).toContain('Wrong password at sign-in')
+  for (const word of Object.values(eventWords)) {
+    expect(englishEvents, `account.event.${word}`).toHaveProperty(word)
+  }
   expect(body).toContain('Account created')
   await server.database.pool.query(
     `insert into audit_events (id, type, actor_kind, account_id)

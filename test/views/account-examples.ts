@@ -119,6 +119,16 @@ export const own: Example[] = [
         { ...device, id: 'u2', browser: 'Safari', system: 'iPhone', apps: ['Cloudreve', '云盘'] },
         { ...device, id: 'u3', near: false, network: '203.0.113.0/24' },
       ],
+      remembered: [
+        {
+          id: 'r1',
+          browser: 'Firefox',
+          system: 'Linux',
+          createdAt: device.seenAt,
+          expiresAt: device.seenAt,
+        },
+        { id: 'r2', createdAt: device.seenAt, expiresAt: device.seenAt },
+      ],
     },
   },
   {

@@ -52,7 +52,9 @@ async function run(world: World, options: Options, signal: AbortSignal): Promise
   say(tableHead())
   for (const workload of createWorkloads(options.lanes, world.mail)) {
     if (!options.workloads.includes(workload.name)) continue
-    const { ours, baseline } = await compare(world, workload, options, signal).catch((error) => {
+    const warmUpMs = report.workloads.length === 0 ? options.firstWarmUpMs : options.warmUpMs
+    const asked = { ...options, warmUpMs }
+    const { ours, baseline } = await compare(world, workload, asked, signal).catch((error) => {
       throw signal.aborted ? error : new Error(`${workload.name}: ${error.message}`)
     })
     const result = toResult(workload.name, ours, baseline)

@@ -10,6 +10,8 @@ export type Options = {
   pairs: number
   stretchMs: number
   warmUpMs: number
+  /** Of the first workload, whose processes have compiled nothing yet. */
+  firstWarmUpMs: number
   /** Operations of a stretch at most. */
   most: number
   /** Callers at once. */
@@ -33,6 +35,7 @@ const whole = {
   pairs: 3,
   stretchMs: 5_000,
   warmUpMs: 2_000,
+  firstWarmUpMs: 4_000,
   most: 20_000,
   lanes: 8,
   people: 400,
@@ -41,8 +44,8 @@ const whole = {
 }
 const quick = {
   ...whole,
-  stretchMs: 500,
-  warmUpMs: 1_000,
+  stretchMs: 400,
+  warmUpMs: 600,
   people: 48,
   services: 200,
   tokens: 5_000,

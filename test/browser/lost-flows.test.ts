@@ -18,6 +18,8 @@ test.each(['sign-in', 'consent'] as const)(
     const person = await createPerson(server)
     const page = await browser.open()
     await goTo(page, step, stranger, person)
+    // The script of the sign-in page asks for the options of a passkey, while there is a flow to ask for.
+    await page.waitForLoadState('networkidle')
     await server.database.pool.query(
       `update interactions set expires_at = now() - interval '1 second' where id_hash = sha256($1)`,
       [/\/sign-in\/([^/?]+)/.exec(page.url())?.[1]],

@@ -1,7 +1,7 @@
 /** The scopes of OpenID Connect that we serve, and how a scope may be spelled (RFC 6749 §3.3). */
 
 /** What every client may be given; anything else belongs to an API. */
-export const standardScopes = [
+export const standardScopes: readonly string[] = [
   'openid',
   'profile',
   'email',
@@ -9,10 +9,10 @@ export const standardScopes = [
   'phone',
   'groups',
   'offline_access',
-] as const
+]
 
 /** OpenID Connect gives these a meaning, so no API may take them. */
-export const reservedScopes: readonly string[] = standardScopes
+export const reservedScopes = standardScopes
 
 export function isStandardScope(scope: string): boolean {
   return (standardScopes as readonly string[]).includes(scope)

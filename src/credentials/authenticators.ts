@@ -9,6 +9,7 @@ import { newId } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { tellOfFactor } from './factor-mails.ts'
+import { readCode } from './mailed-secrets.ts'
 import { endRememberedDevices } from './remembered-devices.ts'
 
 const stepSeconds = 30
@@ -178,15 +179,9 @@ export async function spendTotp(
 
 /** The time step whose code this is: now, or one before or after (security MF-04). Compared in constant time. */
 function stepOf(secret: Secret, typed: string): number | undefined {
-  const token = readDigits(typed)
+  const token = readCode(typed)
   if (token === undefined) return undefined
   const timestamp = Date.now()
   const delta = totpOf(secret).validate({ token, timestamp, window: 1 })
   return delta === null ? undefined : Math.floor(timestamp / 1000 / stepSeconds) + delta
-}
-
-/** `123 456` and full-width digits are read as they are meant; undefined unless there are six. */
-export function readDigits(typed: string): string | undefined {
-  const digits = typed.slice(0, 64).normalize('NFKC').replace(/[\s-]/g, '')
-  return /^\d{6}$/.test(digits) ? digits : undefined
 }

@@ -12,7 +12,8 @@ import type { Db } from '../database/connection.ts'
 import type { ProofPurpose, Tables } from '../database/tables.ts'
 import { transact } from '../database/transact.ts'
 import { enqueue } from '../jobs/tasks.ts'
-import { isProofCode, readCode } from './mail-proof-secrets.ts'
+import { isProofCode } from './mail-proof-secrets.ts'
+import { readCode } from './mailed-secrets.ts'
 
 export type MailProof = Selectable<Tables['mailProofs']>
 

@@ -13,7 +13,7 @@ import { AppError } from '../errors.ts'
 import { enqueue, type Tasks } from '../jobs/tasks.ts'
 import type { Mailer } from '../mail/transport.ts'
 import type { Views } from '../views.ts'
-import { readDigits } from './authenticators.ts'
+import { readCode } from './mailed-secrets.ts'
 
 export const signInCodeMinutes = 10
 const guessesPerCode = 5
@@ -75,7 +75,7 @@ export async function spendSignInCode(
   typed: string,
 ): Promise<boolean> {
   if (db.isTransaction) throw new Error('a guess is counted outside of any transaction')
-  const code = readDigits(typed)
+  const code = readCode(typed)
   if (code === undefined) return false
   const flow = flowHash.toString('hex')
   const row = await db

@@ -4,6 +4,7 @@
  */
 import type { Context } from 'koa'
 import { AppError } from '../errors.ts'
+import { jsonDepth } from '../json-depth.ts'
 import { readBody } from './body.ts'
 
 const maxBytes = 56 * 1024
@@ -13,7 +14,7 @@ const maxDepth = 32
 export async function readJson(ctx: Context): Promise<unknown> {
   const type = /^application\/([a-z0-9.-]+\+)?json$/
   const text = await readBody(ctx.req, { type, maxBytes })
-  if (deepest(text) > maxDepth) throw invalid('Nested too deeply.')
+  if (jsonDepth(text) > maxDepth) throw invalid('Nested too deeply.')
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -22,22 +23,6 @@ export async function readJson(ctx: Context): Promise<unknown> {
   }
   check(value)
   return value
-}
-
-function deepest(text: string): number {
-  let depth = 0
-  let most = 0
-  let quoted = false
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at]
-    if (quoted) {
-      if (character === '\\') at++
-      else if (character === '"') quoted = false
-    } else if (character === '"') quoted = true
-    else if (character === '{' || character === '[') most = Math.max(most, ++depth)
-    else if (character === '}' || character === ']') depth--
-  }
-  return most
 }
 
 function check(value: unknown): void {

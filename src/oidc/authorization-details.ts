@@ -11,7 +11,7 @@ import {
   compileType,
   type listAuthorizationTypes,
 } from '../clients/authorization-types.ts'
-import { depthOf } from './claims-parameter.ts'
+import { jsonDepth } from '../json-depth.ts'
 import { allowedApis } from './resources.ts'
 
 export type Detail = { type: string; locations?: string[] } & Record<string, unknown>
@@ -78,7 +78,7 @@ function assertDetail(
     throw new errors.InvalidAuthorizationDetails(reason)
   }
   const { authorization_details: written, resource } = ctx.oidc.params ?? {}
-  if (String(written).length > longestDetails || depthOf(String(written)) > deepestDetails) {
+  if (String(written).length > longestDetails || jsonDepth(String(written)) > deepestDetails) {
     refuse('authorization_details are too long or nested too deeply')
   }
   if (!allowedApis(client).some(({ identifier }) => identifier === api.identifier)) {

@@ -3,9 +3,9 @@
  * of: it is there to be seen, to be ended, and for what ends with it.
  */
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { standardScopes } from '../clients/scopes.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { sessionIdFor } from '../sessions/sessions.ts'
-import { standardScopes } from './claims.ts'
 import type { ClientCache } from './client-cache.ts'
 import { lifetimes } from './lifetimes.ts'
 import { allowedApis } from './resources.ts'

@@ -3,6 +3,7 @@
  * ours asks for nothing that its scope does not reach.
  */
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { jsonDepth } from '../json-depth.ts'
 import { claimsByScope } from './claims.ts'
 
 /** `{"id_token": {"acr": {"values": ["…"]}}}` is four; a member of somebody's own may hold a little more. */
@@ -20,7 +21,7 @@ export async function judgeClaims(
 ): Promise<void> {
   const { params } = ctx.oidc
   if (typeof claims !== 'string' || !params) return
-  if (depthOf(claims) > deepest) {
+  if (jsonDepth(claims) > deepest) {
     throw new errors.InvalidRequest('claims parameter is nested too deeply')
   }
   if (client.first_party !== true || client.scope === undefined) return
@@ -37,21 +38,4 @@ export async function judgeClaims(
 function claimsBeyond(scopes: string[]): Set<string> {
   const others = Object.entries(claimsByScope).filter(([scope]) => !scopes.includes(scope))
   return new Set(others.filter(([scope]) => scope !== 'openid').flatMap(([, names]) => names))
-}
-
-/** How deep JSON is nested, without reading it. */
-export function depthOf(json: string): number {
-  let depth = 0
-  let most = 0
-  let quoted = false
-  for (let at = 0; at < json.length; at++) {
-    const character = json[at]
-    if (quoted) {
-      if (character === '\\') at++
-      else if (character === '"') quoted = false
-    } else if (character === '"') quoted = true
-    else if (character === '{' || character === '[') most = Math.max(most, ++depth)
-    else if (character === '}' || character === ']') depth--
-  }
-  return most
 }

@@ -24,16 +24,6 @@ export const claimsByScope = {
   groups: ['groups'],
 }
 
-export const standardScopes = [
-  'openid',
-  'profile',
-  'email',
-  'address',
-  'phone',
-  'groups',
-  'offline_access',
-]
-
 /** Every claim that a row of `accounts` (with its roles) answers; absent ones are left out, never empty. */
 export function accountClaims(account: Row): Record<string, unknown> {
   return withoutNull({

@@ -9,12 +9,13 @@ import type {
   Configuration,
   KoaContextWithOIDC,
 } from 'oidc-provider'
+import { standardScopes } from '../clients/scopes.ts'
 import type { Config } from '../config.ts'
 import type { Keyring } from '../crypto.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import { type DetailTypes, richAuthorizationRequests } from './authorization-details.ts'
 import { ciba } from './ciba.ts'
-import { accountClaims, claimsByScope, standardScopes } from './claims.ts'
+import { accountClaims, claimsByScope } from './claims.ts'
 import { judgeClaims } from './claims-parameter.ts'
 import { assertClientAssertion } from './client-assertions.ts'
 import type { ClientCache } from './client-cache.ts'

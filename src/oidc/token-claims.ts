@@ -1,6 +1,6 @@
 /** What access tokens carry beside the members of the standards, and what a service's own never carry. */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
-import { standardScopes } from './claims.ts'
+import { standardScopes } from '../clients/scopes.ts'
 import { claimsOfDerived } from './derived-tokens.ts'
 
 type Token = {

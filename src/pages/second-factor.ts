@@ -5,7 +5,8 @@
 import type { Context } from 'koa'
 import { maskEmail } from '../accounts/email.ts'
 import { record } from '../audit/audit.ts'
-import { readDigits, spendTotp } from '../credentials/authenticators.ts'
+import { spendTotp } from '../credentials/authenticators.ts'
+import { readCode } from '../credentials/mailed-secrets.ts'
 import { readRecoveryCode, spendRecoveryCode } from '../credentials/recovery-codes.ts'
 import { rememberDevice } from '../credentials/remembered-devices.ts'
 import { askForSignInCode, spendSignInCode } from '../credentials/sign-in-codes.ts'
@@ -83,7 +84,7 @@ export function secondFactorPages(deps: PagesDeps) {
     { account }: HalfWay,
     typed: string,
   ): Promise<PageError | 'over' | undefined> {
-    const read = factor === 'recovery-code' ? readRecoveryCode : readDigits
+    const read = factor === 'recovery-code' ? readRecoveryCode : readCode
     const format = factor === 'recovery-code' ? 'recovery_code_invalid' : 'second_code_invalid'
     if (read(typed) === undefined) return { code: format }
     if (!(await countGuess(deps.database.pool, flow))) return 'over'

@@ -6,7 +6,7 @@
 import { sql } from 'kysely'
 import { maskEmail } from '../accounts/email.ts'
 import { type Origin, record } from '../audit/audit.ts'
-import { readCode } from '../credentials/mail-proof-secrets.ts'
+import { readCode } from '../credentials/mailed-secrets.ts'
 import { equalBytes, sha256 } from '../crypto.ts'
 import { now } from './clock.ts'
 import { confirm } from './confirm.ts'

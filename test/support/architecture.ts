@@ -9,7 +9,7 @@ export type Source = { path: string; text: string }
 
 /** A room imports only from rows above its own. */
 export const ladder: string[][] = [
-  ['errors', 'config', 'logger', 'crypto', 'outgoing'],
+  ['errors', 'config', 'logger', 'crypto', 'json-depth', 'outgoing'],
   ['database', 'views'],
   ['audit', 'jobs'],
   ['mail', 'roles', 'clients', 'sessions'],

@@ -1,6 +1,7 @@
 /**
- * What deploy/protocol.md says the protocol offers, against the tree: tests that exist, flags and settings that are read,
- * commands that can be typed, members of discovery that are there, all of them. And the README leads to each chapter.
+ * What deploy/protocol.md, accounts.md and admin.md say is offered, against the tree: tests that exist, flags and settings
+ * that are read, commands that can be typed, members of discovery that are there, all of them. And the README leads to each
+ * chapter of the protocol.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -66,20 +67,43 @@ describe('each feature', () => {
     const [, specification, status, switches = '', proof = ''] = row
     expect(specification).not.toBe('')
     expect(status).toMatch(/^(always on|per client|off until (set up|an admin opens it))$/)
-    for (const [flag] of switches.matchAll(/--[a-z-]+/g)) expect([...flags]).toContain(flag)
-    for (const [setting] of switches.matchAll(/\b[A-Z]+_[A-Z_]+\b/g))
-      expect(settings).toContain(setting)
-    for (const [, words = ''] of switches.matchAll(/`idp ([a-z -]+)/g)) {
-      const command = commandOf(words.split(' '))
-      expect([words, command.commands.length]).toEqual([words, 0])
-    }
-    const files = [...proof.matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => String(path))
-    expect(files.length).toBeGreaterThan(0)
-    for (const file of files) expect([file, existsSync(join(root, file))]).toEqual([file, true])
+    holdToTree(switches, proof)
   })
 })
 
-const examples = [...protocol.matchAll(/^npx idp (.+?)(?: +#.*| >.*)?$/gm)].map(([, line]) => line)
+const others = ['accounts', 'admin'].map((name) => read(`deploy/${name}.md`))
+const otherRows = others.flatMap((text) =>
+  text
+    .split('\n## ')
+    .slice(1)
+    .flatMap(rowsOf)
+    .filter(([feature]) => feature !== 'feature'),
+)
+
+test.each(otherRows)('%s: turned on by what exists, proven by tests that exist', (...row) => {
+  expect(row).toHaveLength(3)
+  const [, switches = '', proof = ''] = row
+  expect(switches).not.toBe('')
+  holdToTree(switches, proof)
+})
+
+/** Throws when a flag, setting, command or test that is named is not there. */
+function holdToTree(switches: string, proof: string): void {
+  for (const [flag] of switches.matchAll(/--[a-z-]+/g)) expect([...flags]).toContain(flag)
+  for (const [setting] of switches.matchAll(/\b[A-Z]+_[A-Z_]+\b/g))
+    expect(settings).toContain(setting)
+  for (const [, words = ''] of switches.matchAll(/`idp ([a-z -]+)/g)) {
+    const command = commandOf(words.split(' '))
+    expect([words, command.commands.length]).toEqual([words, 0])
+  }
+  const files = [...proof.matchAll(/`(test\/[^`]+)`/g)].map(([, path]) => String(path))
+  expect(files.length).toBeGreaterThan(0)
+  for (const file of files) expect([file, existsSync(join(root, file))]).toEqual([file, true])
+}
+
+const examples = [
+  ...[protocol, ...others].join('\n').matchAll(/^npx idp (.+?)(?: +#.*| >.*)?$/gm),
+].map(([, line]) => line)
 
 test('there are commands to copy', () => expect(examples.length).toBeGreaterThan(30))
 

@@ -1,33 +1,40 @@
 /**
  * Keeps passwords as argon2id (PHC strings) and compares them, a few at a time (hash-queue.ts). Every
  * comparison costs one hash, an unknown account's too, so that time tells nothing (security EN-01).
- * Hashes from elsewhere are verified as long as they are not made to hurt us. Which passwords are
- * acceptable is password-rules.ts; whether a person may try again is the door's business.
+ * Hashes from elsewhere (hash-schemes/) are verified as long as they are not made to hurt us, and replaced by ours at
+ * the first sign-in. Which passwords are acceptable is password-rules.ts; whether a person may try again is the
+ * door's business.
  */
 import { randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import { hash as argon2, parseOptions, verify } from '@node-rs/argon2'
+import { hash as argon2 } from '@node-rs/argon2'
 import { AppError } from '../errors.ts'
 import { createHashQueue, type JobReport, type QueueStats } from './hash-queue.ts'
+import { argon2Comparison, isArgon2idOf } from './hash-schemes/argon2.ts'
+import { bcryptComparison, isCutByBcrypt } from './hash-schemes/bcrypt.ts'
+import { pbkdf2Comparison } from './hash-schemes/pbkdf2.ts'
+import type { Comparison, Scheme } from './hash-schemes/scheme.ts'
+import { scryptComparison } from './hash-schemes/scrypt.ts'
+import { shaCryptComparison } from './hash-schemes/sha-crypt.ts'
 import { normalizePassword } from './password-rules.ts'
 
 /** OWASP's second choice; 19 MiB and about 7 ms of one core. The library's defaults: argon2id, version 1.3, 16-byte salt. */
 const today = { memoryCost: 19_456, timeCost: 2, parallelism: 1, outputLen: 32 }
 const todaySalt = 16
 
-/** As the library numbers them; its own names are const enums, which this project cannot import. */
-const argon2id = 2
-const version13 = 1
-
-/** Stronger than this is not a stored password but an attack on our memory and time. KiB, passes, lanes. */
-const most = { memoryCost: 1024 * 1024, timeCost: 64, parallelism: 16, work: 4 * 1024 * 1024 }
-const least = { outputLen: 16, saltLen: 8, memoryPerLane: 8 }
+const schemes: Scheme[] = [
+  argon2Comparison,
+  bcryptComparison,
+  pbkdf2Comparison,
+  scryptComparison,
+  shaCryptComparison,
+]
 const longestHash = 512
 
 export type Hasher = {
   hash(password: string, signal?: AbortSignal): Promise<string>
   verify(hash: string | undefined, password: string, signal?: AbortSignal): Promise<boolean>
-  needsRehash(hash: string): boolean
+  needsRehash(hash: string, password?: string): boolean
   stats(): QueueStats
 }
 
@@ -49,7 +56,7 @@ export function createPasswordHasher({
   onJob,
 }: Options = {}): Hasher {
   const queue = createHashQueue({ slots, maxWaitMs, onJob })
-  const nobody = hashOfNobody()
+  const nobody = comparisonOf(hashOfNobody()) as Comparison
 
   return {
     /** `password` has passed `checkPassword`; another is refused with 400 and not hashed. */
@@ -66,9 +73,9 @@ export function createPasswordHasher({
     async verify(hash, password, signal) {
       const normalized = normalizePassword(password)
       if (normalized === undefined) return false
-      const usable = hash !== undefined && isUsableHash(hash)
-      const matches = await queue.run(() => verify(usable ? hash : nobody, normalized), signal)
-      return usable && matches
+      const known = hash === undefined ? undefined : comparisonOf(hash)
+      const matches = await queue.run(() => (known ?? nobody)(normalized), signal)
+      return known !== undefined && matches
     },
 
     needsRehash,
@@ -76,44 +83,30 @@ export function createPasswordHasher({
   }
 }
 
-/** An argon2 PHC string that is safe to run: ask this before storing a hash from elsewhere. */
+/**
+ * True for argon2, bcrypt, PBKDF2, scrypt and sha-crypt, as hash-schemes/ reads them, where it is safe to run: ask
+ * this before storing a hash from elsewhere.
+ */
 export function isUsableHash(hash: string): boolean {
-  const found = parse(hash)
-  if (!found) return false
-  return (
-    found.memoryCost <= most.memoryCost &&
-    found.timeCost <= most.timeCost &&
-    found.parallelism <= most.parallelism &&
-    found.memoryCost * found.timeCost <= most.work &&
-    found.memoryCost >= found.parallelism * least.memoryPerLane &&
-    found.timeCost >= 1 &&
-    found.parallelism >= 1 &&
-    found.outputLen >= least.outputLen &&
-    found.saltLen >= least.saltLen
-  )
+  return comparisonOf(hash) !== undefined
 }
 
-/** True when the hash is weaker than today's in any respect; to be replaced when the password is at hand. */
-function needsRehash(hash: string): boolean {
-  const found = parse(hash)
-  return (
-    !found ||
-    found.algorithm !== argon2id ||
-    found.version !== version13 ||
-    found.memoryCost < today.memoryCost ||
-    found.timeCost < today.timeCost ||
-    found.outputLen < today.outputLen ||
-    found.saltLen < todaySalt
-  )
-}
-
-function parse(hash: string) {
+function comparisonOf(hash: string): Comparison | undefined {
   if (hash.length > longestHash) return undefined
-  try {
-    return parseOptions(hash)
-  } catch {
-    return undefined
+  for (const scheme of schemes) {
+    const comparison = scheme(hash)
+    if (comparison) return comparison
   }
+  return undefined
+}
+
+/**
+ * True when the hash is weaker than today's in any respect, or of another scheme; to be replaced when the password is at
+ * hand. A `password` that the hash proves in part only is not to become the account's.
+ */
+function needsRehash(hash: string, password = ''): boolean {
+  if (isCutByBcrypt(hash, password)) return false
+  return hash.length > longestHash || !isArgon2idOf(hash, { ...today, saltLen: todaySalt })
 }
 
 /** Costs what a real hash costs and belongs to no password: its output is random. Nothing is computed here. */

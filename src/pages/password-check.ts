@@ -64,14 +64,21 @@ export function createPasswordCheck(deps: Deps) {
     return false
   }
 
-  /** Parameters were raised since this hash was made. Guarded: a password that was just changed stays. */
+  /** An older or foreign hash gives way to ours. Guarded: a password that was just changed stays. */
   async function rehash(account: Account, password: string): Promise<void> {
-    if (!account.passwordHash || !deps.hasher.needsRehash(account.passwordHash)) return
+    const { id, passwordHash } = account
+    if (!passwordHash || !deps.hasher.needsRehash(passwordHash, password)) return
+    const better = await deps.hasher.hash(password).catch((error: unknown) => {
+      // Whoever has proven the password comes in; the next time is early enough.
+      if (error instanceof AppError && error.code === 'busy') return undefined
+      throw error
+    })
+    if (better === undefined) return
     await deps.database.db
       .updateTable('accounts')
-      .set({ passwordHash: await deps.hasher.hash(password) })
-      .where('id', '=', account.id)
-      .where('passwordHash', '=', account.passwordHash)
+      .set({ passwordHash: better })
+      .where('id', '=', id)
+      .where('passwordHash', '=', passwordHash)
       .execute()
   }
 }

@@ -331,6 +331,26 @@ create table interactions (
 ) with (fillfactor=80);
 CREATE INDEX interactions_expires_at_idx ON interactions USING btree (expires_at);
 
+create table invites (
+  id text not null,
+  code_hash bytea not null,
+  uses integer not null,
+  used integer not null default 0,
+  roles text[] not null default '{}'::text[],
+  email text,
+  email_canonical text,
+  note text,
+  created_by text not null,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  revoked_at timestamp with time zone,
+  constraint invites_pkey PRIMARY KEY (id),
+  constraint address_is_whole CHECK ((email IS NULL) = (email_canonical IS NULL)),
+  constraint invites_check CHECK (used >= 0 AND used <= uses),
+  constraint invites_code_hash_key UNIQUE (code_hash),
+  constraint invites_uses_check CHECK (uses >= 1 AND uses <= 1000000)
+);
+
 create table lasting_secrets (
   name text not null,
   sealed bytea not null,
@@ -582,6 +602,7 @@ create table registrations (
   updated_at timestamp with time zone not null default now(),
   verified_at timestamp with time zone,
   expires_at timestamp with time zone not null,
+  invite_id text,
   constraint registrations_pkey PRIMARY KEY (id),
   constraint registrations_handle_hash_key UNIQUE (handle_hash),
   constraint registrations_status_check CHECK (status = ANY (ARRAY['initiated'::text, 'username_validated'::text, 'user_created'::text, 'system_user_created'::text, 'mail_configured'::text, 'verification_sent'::text, 'verified'::text, 'failed'::text])),
@@ -589,6 +610,7 @@ create table registrations (
 );
 CREATE INDEX registrations_account_id_idx ON registrations USING btree (account_id);
 CREATE INDEX registrations_expires_at_idx ON registrations USING btree (expires_at);
+CREATE INDEX registrations_invite_id_idx ON registrations USING btree (invite_id) WHERE (invite_id IS NOT NULL);
 
 create table remembered_devices (
   token_hash bytea not null,
@@ -737,6 +759,7 @@ alter table pictures add constraint pictures_account_id_fkey FOREIGN KEY (accoun
 alter table recovery_codes add constraint recovery_codes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table registration_transitions add constraint registration_transitions_registration_id_fkey FOREIGN KEY (registration_id) REFERENCES registrations(id) ON DELETE CASCADE;
 alter table registrations add constraint registrations_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE SET NULL;
+alter table registrations add constraint registrations_invite_id_fkey FOREIGN KEY (invite_id) REFERENCES invites(id) ON DELETE SET NULL;
 alter table remembered_devices add constraint remembered_devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table sign_in_codes add constraint sign_in_codes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table token_exchanges add constraint token_exchanges_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;

@@ -29,6 +29,7 @@ import { mailAllowance } from './http/mail-allowance.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createRememberedCookie } from './http/remembered-cookie.ts'
 import { createSignInLimits } from './http/sign-in-limits.ts'
+import { createInviteMailer } from './invites/mails.ts'
 import type { Handlers } from './jobs/worker.ts'
 import type { Logger } from './logger.ts'
 import type { Mailer } from './mail/transport.ts'
@@ -341,6 +342,13 @@ export function createApp(options: AppOptions): App {
         views,
         mailer,
         allowMail: (recipient) => limits.allows('notice-recipient', recipient),
+      }),
+      'mail.invite': createInviteMailer({
+        db,
+        keyring,
+        views,
+        mailer,
+        allowMail: mailAllowance(limits),
       }),
       'mail.sign-in-code': createSignInCodeSender({
         db,

@@ -8,11 +8,13 @@ import type { Context, Middleware } from 'koa'
 import { AppError, type FieldError } from '../errors.ts'
 import { limitKeyAddress, networkOf } from '../http/client-address.ts'
 import { hungUp } from '../http/hung-up.ts'
+import { countInvite } from '../http/invite-limits.ts'
 import type { Limits } from '../http/limits.ts'
 import { begin } from '../registration/begin.ts'
 import type { RegistrationDeps, RegistrationKey } from '../registration/deps.ts'
 import { localeFor } from '../registration/fields.ts'
 import { newestHandle } from '../registration/handles.ts'
+import { isWrongInvite } from '../registration/invited.ts'
 import { resend } from '../registration/mails.ts'
 import { type Verification, verifyCode, verifyToken } from '../registration/proofs.ts'
 import { type RegistrationView, read, readProven, toJson } from '../registration/read.ts'
@@ -25,7 +27,7 @@ import { registrationRequest, verificationRequest } from './schemas.ts'
 
 type Options = {
   registration: RegistrationDeps
-  limits: Pick<Limits, 'consume'>
+  limits: Pick<Limits, 'consume' | 'refund'>
   views: Pick<Views, 't'>
 }
 
@@ -68,7 +70,12 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
     await limits.consume('registration-address', limitKeyAddress(address))
     await limits.consume('registration-network', networkOf(address))
     const options = { signal: hungUp(ctx) }
-    const begun = await begin(deps, { ...fields, locale: fields.locale ?? locale }, origin, options)
+    const begun = await countInvite(
+      limits,
+      { code: fields.invite, address },
+      () => begin(deps, { ...fields, locale: fields.locale ?? locale }, origin, options),
+      isWrongInvite,
+    )
     if (!begun.ok) return refuse(ctx, 'invalid_request', 400, begun.errors)
     ctx.status = 202
     ctx.set('Location', `/api/registrations/${begun.key.id}`)
@@ -125,6 +132,7 @@ export const refusalStatuses = {
   too_many_attempts: 429,
   email_taken: 409,
   account_disabled: 403,
+  invite_invalid: 403,
   code_invalid: 400,
   code_wrong: 400,
   code_expired: 400,

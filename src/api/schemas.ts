@@ -16,6 +16,9 @@ export const registrationRequest = z.strictObject({
     .max(35)
     .optional()
     .meta({ description: 'Language of mails and messages: en, zh-CN. Else Accept-Language.' }),
+  invite: z.string().max(64).optional().meta({
+    description: 'The code of an invitation; needed where registration is by invitation.',
+  }),
 })
 
 const registrationFields = {

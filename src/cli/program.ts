@@ -11,6 +11,7 @@ import { type CliError, exitCodes, explain } from './errors.ts'
 import { addExchanges } from './exchanges.ts'
 import { addExplain } from './explain.ts'
 import { overview } from './help.ts'
+import { addInvites } from './invites.ts'
 import type { Io } from './io.ts'
 import { addIssuers } from './issuers.ts'
 import { addKeys } from './keys.ts'
@@ -84,6 +85,7 @@ export function buildProgram(context: Context): Command {
   addMcp(program, context)
   program.commandsGroup('People:')
   addUsers(program, context)
+  addInvites(program, context)
   addPasskeys(program, context)
   addSessions(program, context)
   addSettings(program, context)

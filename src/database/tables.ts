@@ -97,6 +97,21 @@ export type Tables = {
     updatedAt: Generated<Date>
     verifiedAt: Date | null
     expiresAt: Date
+    inviteId: Generated<string | null>
+  }
+  invites: {
+    id: string
+    codeHash: Buffer
+    uses: number
+    used: Generated<number>
+    roles: Generated<string[]>
+    email: string | null
+    emailCanonical: string | null
+    note: string | null
+    createdBy: string
+    createdAt: Generated<Date>
+    expiresAt: Date | null
+    revokedAt: Generated<Date | null>
   }
   mailProofs: {
     id: string

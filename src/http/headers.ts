@@ -5,7 +5,7 @@
  * - No `form-action`: browsers apply it to the redirect after the sign-in form's POST, which leads to the app (WB-07).
  * - `Referrer-Policy: same-origin`, not `no-referrer`: under that a browser sends `Origin: null` with our own forms,
  *   and csrf.ts could no longer tell them from a sandboxed frame's. Other sites see neither.
- * - `strict-origin` where the address holds a mailed token: not even our own log gets that twice (AC-10).
+ * - `strict-origin` where the address holds a mailed token or an invitation: not even our own log gets that twice (AC-10).
  * - Inside an authorization request COOP is off: apps open sign-in in a popup and need their `window.opener` when it
  *   comes back. `same-origin-allow-popups` would not help, it is a setting of the opener.
  */
@@ -63,7 +63,7 @@ export function securityHeaders(config: Pick<Config, 'production'>): Middleware 
     if (/^\/(oauth2|\.well-known)\//.test(ctx.path)) {
       ctx.set('Cross-Origin-Resource-Policy', 'cross-origin')
     }
-    if (/[?&]token=/.test(ctx.req.url ?? '')) ctx.set('Referrer-Policy', 'strict-origin')
+    if (/[?&](token|invite)=/.test(ctx.req.url ?? '')) ctx.set('Referrer-Policy', 'strict-origin')
     if (/^\/(oauth2|sign-in)\//.test(ctx.path)) ctx.set('Cross-Origin-Opener-Policy', 'unsafe-none')
     await next()
   }

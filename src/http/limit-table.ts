@@ -132,6 +132,25 @@ export const limitTable = {
     windows: [{ points: 300, seconds: hour }],
     store: 'shared',
   },
+  // Wrong codes of invitations alone; a code is 80 bits, so this is against floods and for the log.
+  'invite-address': {
+    per: ['address'],
+    windows: [
+      { points: 10, seconds: 10 * minute },
+      { points: 60, seconds: day },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
+  'invite-network': {
+    per: ['network'],
+    windows: [
+      { points: 50, seconds: 10 * minute },
+      { points: 300, seconds: day },
+    ],
+    store: 'shared',
+    refunds: true,
+  },
   // Names that are taken can be found out here by design, so slowly.
   'username-check': {
     per: ['address'],

@@ -10,6 +10,8 @@ export type Tasks = {
     /** The address of whoever asked for it; none for an operator. */
     askedFrom?: string
   }
+  /** Sends an invitation to the address that it is for. */
+  'mail.invite': { inviteId: string; locale: 'en' | 'zh-CN' }
   /** Sends the newest mail of a proof (credentials/mail-proofs.ts). */
   'mail.proof': { proofId: string; mailNumber: number; askedFrom?: string }
   /** Tells a person what happened to their account; with `undoId` at the address that it had before. */

@@ -23,7 +23,7 @@ export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
     if ((await sessionOf(ctx)).account) return seeOther(ctx, '/account')
     draw(ctx, deps, 'home', {
       signInHref: '/sign-in',
-      registerHref: deps.config.registration === 'open' ? '/register' : undefined,
+      registerHref: deps.config.registration !== 'closed' ? '/register' : undefined,
     })
   }
 
@@ -103,7 +103,7 @@ export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
   }
 
   function drawClosedLink(ctx: Context, state: 'used' | 'expired', error?: { code: string }): void {
-    const registerHref = deps.config.registration === 'open' ? '/register' : undefined
+    const registerHref = deps.config.registration !== 'closed' ? '/register' : undefined
     const data = { state, signInHref: '/sign-in', registerHref, ...(error ? { error } : {}) }
     draw(ctx, deps, 'verify-link', data as Parameters<typeof draw<'verify-link'>>[3], 410)
   }

@@ -5,15 +5,18 @@
 import type { Context } from 'koa'
 import { findAccount } from '../accounts/accounts.ts'
 import type { Origin } from '../audit/audit.ts'
-import { AppError } from '../errors.ts'
+import { AppError, type FieldError } from '../errors.ts'
 import { limitKeyAddress, networkOf } from '../http/client-address.ts'
 import { hungUp } from '../http/hung-up.ts'
+import { countInvite } from '../http/invite-limits.ts'
+import { sameInvite } from '../invites/codes.ts'
 import { type Flow, saveProgress } from '../oidc/interactions.ts'
 import { abandon } from '../registration/abandon.ts'
 import { type Begun, begin } from '../registration/begin.ts'
 import type { RegistrationKey } from '../registration/deps.ts'
 import type { Fields } from '../registration/fields.ts'
 import { newestHandle } from '../registration/handles.ts'
+import { inviteOf, isWrongInvite } from '../registration/invited.ts'
 import { resend } from '../registration/mails.ts'
 import { verifyCode } from '../registration/proofs.ts'
 import { type RegistrationView, read } from '../registration/read.ts'
@@ -42,21 +45,29 @@ export function registrationPages(deps: PagesDeps) {
     const before = place.key && (await read(deps.database.db, place.key))
     const pending = before?.status === 'verified' ? undefined : before
     const typed = pending && { username: pending.username, email: pending.email, name: '' }
-    drawForm(ctx, place, typed ? { typed } : {})
+    const link = [ctx.query.invite ?? []].flat()[0]?.slice(0, 64)
+    const own = pending && place.key && (await inviteOf(registration, place.key))
+    drawForm(ctx, place, { ...(typed ? { typed } : {}), invite: link ?? own })
   }
 
   async function submitForm(ctx: Context, place: Place): Promise<void> {
-    const { username = '', email = '', password = '', name = '' } = formOf(ctx)
+    const { username = '', email = '', password = '', name = '', invite } = formOf(ctx)
     const typed = { username, email, name }
     const { address, origin, locale } = ctx.state
     try {
       await deps.limits.consume('registration-address', limitKeyAddress(address))
       await deps.limits.consume('registration-network', networkOf(address))
-      const fields = { username, email, password, name: name || undefined, locale }
-      const begun = await beginOrReplace(place, fields, origin, hungUp(ctx))
+      const code = invite?.trim() || undefined
+      const fields = { username, email, password, name: name || undefined, locale, invite: code }
+      const begun = await countInvite(
+        deps.limits,
+        { code, address },
+        () => beginOrReplace(place, fields, origin, hungUp(ctx)),
+        isWrongInvite,
+      )
       if (!begun.ok) {
         const error = { code: 'invalid_request', fields: begun.errors }
-        return drawForm(ctx, place, { typed, error }, 422)
+        return drawForm(ctx, place, { typed, error, invite }, 422)
       }
       await place.remember(begun.key)
       seeOther(ctx, place.path('verify-email'))
@@ -64,11 +75,11 @@ export function registrationPages(deps: PagesDeps) {
       // What the person can do something about stays on the page, with what they had typed.
       if (!(error instanceof AppError) || ![403, 429, 503].includes(error.status)) throw error
       if (error.retryAfterSeconds) ctx.set('Retry-After', String(error.retryAfterSeconds))
-      drawForm(ctx, place, { typed, error }, error.status)
+      drawForm(ctx, place, { typed, error, invite }, error.status)
     }
   }
 
-  /** A username that is only held by what this browser began before is free for it. */
+  /** A username or invitation that is only held by what this browser began before is free for it. */
   async function beginOrReplace(
     place: Place,
     fields: Fields,
@@ -76,10 +87,14 @@ export function registrationPages(deps: PagesDeps) {
     signal: AbortSignal,
   ): Promise<Begun> {
     const begun = await begin(registration, fields, origin, { signal })
-    const taken = !begun.ok && begun.errors.every(({ code }) => code === 'username_taken')
-    if (!taken || !place.key) return begun
+    if (begun.ok || !place.key) return begun
     const held = await read(deps.database.db, place.key)
-    if (held?.username !== fields.username) return begun
+    const own = await inviteOf(registration, place.key)
+    const mayBeFreed = ({ code }: FieldError) =>
+      code === 'username_taken'
+        ? held?.username === fields.username
+        : code === 'invite_invalid' && own !== undefined && sameInvite(own, fields.invite ?? '')
+    if (!begun.errors.every(mayBeFreed)) return begun
     if (!(await abandon(deps.database.db, place.key, origin))) return begun
     return begin(registration, fields, origin, { signal })
   }
@@ -132,20 +147,27 @@ export function registrationPages(deps: PagesDeps) {
   function drawForm(
     ctx: Context,
     place: Place,
-    given: { typed?: Record<'username' | 'email' | 'name', string>; error?: PageError },
+    given: {
+      typed?: Record<'username' | 'email' | 'name', string>
+      error?: PageError
+      invite?: string | undefined
+    },
     status = 200,
   ): void {
+    const { invite, ...rest } = given
+    const needed = deps.config.registration === 'invite'
     draw(
       ctx,
       deps,
       'register',
       {
-        ...given,
+        ...rest,
         action: place.path('register'),
         app: place.app,
+        invite: invite || needed ? { code: invite ?? '', needed } : undefined,
         passwordMinLength: deps.config.passwordMinLength,
         signInHref: place.path('sign-in'),
-        closed: deps.config.registration !== 'open',
+        closed: deps.config.registration === 'closed',
       },
       status,
     )

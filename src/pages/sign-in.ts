@@ -99,7 +99,8 @@ export function signInPages(deps: PagesDeps) {
         ...(party ? { passkeyAction: `${pathOf(flow.id, 'sign-in')}/with-passkey` } : {}),
         app: await appOfFlow(deps, flow),
         forgotHref: pathOf(flow.id, 'reset-password'),
-        registerHref: deps.config.registration === 'open' ? pathOf(flow.id, 'register') : undefined,
+        registerHref:
+          deps.config.registration !== 'closed' ? pathOf(flow.id, 'register') : undefined,
       },
       status,
     )

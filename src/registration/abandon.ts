@@ -3,6 +3,7 @@ import { type Origin, record } from '../audit/audit.ts'
 import { sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
+import { returnInvites } from '../invites/claim.ts'
 import type { RegistrationKey } from './deps.ts'
 import { isId } from './read.ts'
 
@@ -15,9 +16,10 @@ export function abandon(db: Db, key: RegistrationKey, origin: Origin = {}): Prom
       .where('id', '=', key.id)
       .where('handleHash', '=', sha256(key.handle))
       .where('status', '!=', 'verified')
-      .returning('accountId')
+      .returning(['accountId', 'inviteId'])
       .executeTakeFirst()
     if (!gone) return false
+    if (gone.inviteId) await returnInvites(trx, [gone.inviteId])
     if (gone.accountId) {
       await trx
         .deleteFrom('accounts')

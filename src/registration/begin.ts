@@ -8,9 +8,12 @@ import { type Actor, type Origin, record } from '../audit/audit.ts'
 import { newId, sha256 } from '../crypto.ts'
 import { transact } from '../database/transact.ts'
 import { AppError, type FieldError } from '../errors.ts'
+import { claimInvite } from '../invites/claim.ts'
+import { now } from './clock.ts'
 import type { Registration, RegistrationDeps, RegistrationKey } from './deps.ts'
 import { type CheckedFields, checkFields, type Fields } from './fields.ts'
 import { newestHandle, tellHandle } from './handles.ts'
+import { checkInvite, inviteInvalid } from './invited.ts'
 import { type RegistrationView, read } from './read.ts'
 import { advance } from './steps.ts'
 import { findHolder } from './usernames.ts'
@@ -41,10 +44,13 @@ export async function begin(
 ): Promise<Begun> {
   const byOperator = options.actor?.kind === 'operator'
   // The server refuses, whatever a page showed (security AC-26).
-  if (deps.config.registration !== 'open' && !byOperator) {
+  if (deps.config.registration === 'closed' && !byOperator) {
     throw new AppError('registration_closed', 403)
   }
   const { value, errors } = checkFields(fields, deps.config, { reservedToo: byOperator })
+  const invited = await checkInvite(deps, fields, { optional: byOperator })
+  // Whoever has no invitation does not learn which names are taken.
+  if (!invited.ok) return { ok: false, errors: [invited.error, ...errors] }
   const nameIsFine = !errors.some(({ field }) => field === 'username')
   const taken = nameIsFine && (await findHolder(deps.db, fields.username)) !== undefined
   if (!value || (taken && errors.length > 0)) {
@@ -53,13 +59,39 @@ export async function begin(
   if (taken) return continueOwn(deps, value, origin, options.signal)
 
   const passwordHash = await deps.hasher.hash(value.password, options.signal)
-  const begun = await insert(deps, { ...value, passwordHash }, origin, options)
+  const begun = await insert(
+    deps,
+    { ...value, passwordHash, invite: fields.invite },
+    origin,
+    options,
+  )
+  if (!begun) return afterLastUse(deps, value, origin, options)
   const reached = await advance(deps, begun, origin)
   if (reached.status === 'failed' && reached.error === usernameTaken.code) {
     await deps.db.deleteFrom('registrations').where('id', '=', reached.id).execute()
     return continueOwn(deps, value, origin, options.signal)
   }
   return answer(deps, reached)
+}
+
+/** The last use has just been taken, perhaps by the same form sent twice. */
+async function afterLastUse(
+  deps: RegistrationDeps,
+  fields: CheckedFields,
+  origin: Origin,
+  { signal }: BeginOptions,
+): Promise<Begun> {
+  const own = await deps.db
+    .selectFrom('registrations')
+    .selectAll()
+    .where('username', '=', fields.username)
+    .where('emailCanonical', '=', fields.emailCanonical)
+    .where('inviteId', 'is not', null)
+    .where('expiresAt', '>', now)
+    .executeTakeFirst()
+  if (!own) return { ok: false, errors: [inviteInvalid] }
+  await advance(deps, own, origin)
+  return continueOwn(deps, fields, origin, signal)
 }
 
 const usernameTaken: FieldError = { field: 'username', code: 'username_taken' }
@@ -98,14 +130,17 @@ async function answer(deps: RegistrationDeps, { id, handleHash }: Registration):
 
 async function insert(
   { db, keyring, observer }: RegistrationDeps,
-  person: CheckedFields & { passwordHash: string },
+  person: CheckedFields & { passwordHash: string; invite: string | undefined },
   origin: Origin,
   options: BeginOptions,
-): Promise<Registration> {
+): Promise<Registration | undefined> {
   const id = newId()
   const { username, email, emailCanonical, name, locale, passwordHash } = person
   const hours = options.lifetimeHours ?? lifetimeHours
   const inserted = await transact(db, async (trx) => {
+    const brought = person.invite && { code: person.invite, email: emailCanonical }
+    const invite = brought ? await claimInvite(trx, keyring, brought) : undefined
+    if (brought && !invite) return undefined
     const row = await trx
       .insertInto('registrations')
       .values({
@@ -117,6 +152,7 @@ async function insert(
         name,
         locale,
         passwordHash,
+        inviteId: invite?.id ?? null,
         status: 'initiated',
         lastStep: 'initiated',
         expiresAt: sql<Date>`now() + make_interval(hours => ${hours})`,
@@ -131,10 +167,10 @@ async function insert(
       type: 'registration.started',
       ...(options.actor ? { actor: options.actor } : {}),
       origin,
-      detail: { registrationId: id, username },
+      detail: { registrationId: id, username, ...(invite ? { inviteId: invite.id } : {}) },
     })
     return row
   })
-  observer?.transition?.(null, 'initiated', 0)
+  if (inserted) observer?.transition?.(null, 'initiated', 0)
   return inserted
 }

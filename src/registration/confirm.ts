@@ -7,6 +7,7 @@ import { type Origin, record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { AppError } from '../errors.ts'
+import { acceptInvite } from '../invites/claim.ts'
 import { now } from './clock.ts'
 import type { Registration, RegistrationDeps } from './deps.ts'
 import { move, report } from './move.ts'
@@ -18,9 +19,9 @@ type Deps = Pick<RegistrationDeps, 'db' | 'observer'>
 /** The proof by its stored hash: if a newer mail has replaced it meanwhile, it proves nothing. */
 type Proof = { id: string } & ({ codeHash: Buffer } | { tokenHash: Buffer })
 
-type Confirmed =
-  | { ok: true; accountId: string; first: true }
-  | { ok: false; code: 'email_taken' | 'account_disabled' }
+type Confirmed = { ok: true; accountId: string; first: true } | { ok: false; code: Refusal }
+
+type Refusal = 'email_taken' | 'account_disabled' | 'invite_invalid'
 
 /** Undefined when the proof is not open any more. */
 export async function confirm(
@@ -82,6 +83,10 @@ async function verify(trx: Db, standing: Registration, origin: Origin) {
     .returning('id')
     .executeTakeFirst()
   if (!registration || !account) throw new AppError('account_disabled', 403)
+  const { inviteId } = standing
+  if (inviteId && !(await acceptInvite(trx, { inviteId, accountId: account.id }))) {
+    throw new AppError('invite_invalid', 403)
+  }
   await record(trx, {
     type: 'registration.verified',
     actor: { kind: 'person', id: account.id },
@@ -92,8 +97,10 @@ async function verify(trx: Db, standing: Registration, origin: Origin) {
   return { registration, accountId: account.id }
 }
 
-function refusalIn(error: unknown): 'email_taken' | 'account_disabled' | undefined {
-  if (error instanceof AppError && error.code === 'account_disabled') return error.code
+function refusalIn(error: unknown): Refusal | undefined {
+  if (error instanceof AppError) {
+    return (['account_disabled', 'invite_invalid'] as const).find((code) => code === error.code)
+  }
   const { code, constraint } = error as { code?: unknown; constraint?: unknown }
   return code === '23505' && constraint === 'accounts_email_canonical_key'
     ? 'email_taken'

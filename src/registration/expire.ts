@@ -1,6 +1,7 @@
 /** Removes what has run out: registrations, and with them the unverified accounts that held their usernames. */
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
+import { returnInvites } from '../invites/claim.ts'
 import { now } from './clock.ts'
 
 /**
@@ -26,7 +27,7 @@ async function expireBatch(
 ): Promise<{ registrations: number; accounts: number }> {
   const expired = await trx
     .selectFrom('registrations')
-    .select(['id', 'accountId'])
+    .select(['id', 'accountId', 'inviteId', 'status'])
     .where('expiresAt', '<=', now)
     .orderBy('expiresAt')
     .limit(batchSize)
@@ -36,6 +37,11 @@ async function expireBatch(
   if (expired.length === 0) return { registrations: 0, accounts: 0 }
   const ids = expired.map(({ id }) => id)
   await trx.deleteFrom('registrations').where('id', 'in', ids).execute()
+  const unfinished = expired.filter(({ status }) => status !== 'verified')
+  await returnInvites(
+    trx,
+    unfinished.flatMap(({ inviteId }) => inviteId ?? []),
+  )
   const accountIds = expired.flatMap(({ accountId }) => accountId ?? [])
   if (accountIds.length === 0) return { registrations: ids.length, accounts: 0 }
   const accounts = await trx

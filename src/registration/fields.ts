@@ -14,6 +14,8 @@ export type Fields = {
   password: string
   name?: string | undefined
   locale?: string | undefined
+  /** The code of an invitation. */
+  invite?: string | undefined
 }
 
 /** Every field in the form in which it is stored. */

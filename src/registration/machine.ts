@@ -45,7 +45,12 @@ export const machine = {
 } as const satisfies Record<RegistrationStatus, Place>
 
 /** What ends a registration for good: no retry can mend it, only a new beginning. */
-const finalErrors: readonly string[] = ['username_taken', 'email_taken', 'account_disabled']
+const finalErrors: readonly string[] = [
+  'username_taken',
+  'email_taken',
+  'account_disabled',
+  'invite_invalid',
+]
 
 const isProvisioning = (status: RegistrationStatus): status is ProvisioningStatus =>
   status === 'system_user_created' || status === 'mail_configured'

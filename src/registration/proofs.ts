@@ -25,6 +25,7 @@ export type Refusal =
   | 'link_expired'
   | 'email_taken'
   | 'account_disabled'
+  | 'invite_invalid'
 
 export type Verification =
   /** `first` is false when this was done before: two clicks verify once. */

@@ -9,8 +9,9 @@ import type { Db } from '../database/connection.ts'
 import type { RegistrationStatus } from '../database/tables.ts'
 import { transact } from '../database/transact.ts'
 import { AppError } from '../errors.ts'
+import { returnInvites } from '../invites/claim.ts'
 import type { Registration, RegistrationDeps } from './deps.ts'
-import { nextStatus } from './machine.ts'
+import { mayRetry, nextStatus } from './machine.ts'
 import { queueMail } from './mails.ts'
 import { configuredSteps, move, report } from './move.ts'
 import { findHolder, releaseExpired } from './usernames.ts'
@@ -119,6 +120,7 @@ export async function fail(
   const failed = await transact(db, async (trx) => {
     const moved = await move(trx, before, 'failed', { set: { error } })
     if (!moved) return undefined
+    if (moved.inviteId && !mayRetry(moved)) await giveBack(trx, moved)
     await alsoDo(trx)
     await record(trx, {
       type: 'registration.failed',
@@ -130,6 +132,12 @@ export async function fail(
   })
   if (failed) report(observer, before, failed)
   return failed
+}
+
+/** This one leads nowhere any more. */
+async function giveBack(trx: Db, { id, inviteId }: Registration): Promise<void> {
+  await trx.updateTable('registrations').set({ inviteId: null }).where('id', '=', id).execute()
+  await returnInvites(trx, inviteId ? [inviteId] : [])
 }
 
 function reread(db: Db, id: string): Promise<Registration | undefined> {

@@ -110,12 +110,16 @@ export type PageData = {
     /** A passkey that nobody here has: the browser may forget it (Signal API). */
     unknown?: { rpId: string; credentialId: string } | undefined
   }
-  /** Fields `username`, `email`, `password`, `name`. `typed` never holds the password. */
+  /**
+   * Fields `username`, `email`, `password`, `name`, and `invite` where that is given: `needed` by everybody, or brought
+   * along. `typed` never holds the password.
+   */
   register: Form & {
     typed?: Partial<Record<'username' | 'email' | 'name', string | undefined>> | undefined
     passwordMinLength: number
     signInHref: string
     closed?: boolean | undefined
+    invite?: { code: string; needed: boolean } | undefined
   }
   /**
    * Field `code`; the second form sends `action=resend`. `expired` and `too-many` mean that no code
@@ -433,6 +437,8 @@ export type MailData = {
     factor: 'totp' | 'recovery-code' | 'all'
     path: string
   }
+  /** `until` is when it ends. */
+  invite: { code: string; path: string; until?: Date | undefined }
   'sign-in-code': { username: string; code: string; minutes: number; path: string }
   /** An app asks for the person's yes; `message` is what it shows as well. */
   question: {

@@ -109,7 +109,12 @@ test.each(['closed', 'invite'] as const)(
   async (registration) => {
     const call = await start({ registration })
     const refused = { status: 403, body: { code: 'registration_closed' } }
-    expect(await call(root, { json: newcomer() })).toMatchObject(refused)
+    const without = {
+      status: 400,
+      body: { errors: [{ field: 'invite', code: 'invite_required' }] },
+    }
+    const answer = await call(root, { json: newcomer() })
+    expect(answer).toMatchObject(registration === 'closed' ? refused : without)
     expect(await call(`${root}/usernames/free`)).toMatchObject(refused)
   },
 )

@@ -231,6 +231,20 @@ export const catalog = {
     expiresAt: 'timestamp with time zone',
     consumedAt: 'timestamp with time zone null',
   },
+  invites: {
+    id: 'text',
+    codeHash: 'bytea',
+    uses: 'integer',
+    used: 'integer default',
+    roles: 'text[] default',
+    email: 'text null',
+    emailCanonical: 'text null',
+    note: 'text null',
+    createdBy: 'text',
+    createdAt: 'timestamp with time zone default',
+    expiresAt: 'timestamp with time zone null',
+    revokedAt: 'timestamp with time zone null',
+  },
   lastingSecrets: {
     name: 'text',
     sealed: 'bytea',
@@ -410,6 +424,7 @@ export const catalog = {
     updatedAt: 'timestamp with time zone default',
     verifiedAt: 'timestamp with time zone null',
     expiresAt: 'timestamp with time zone',
+    inviteId: 'text null',
   },
   rememberedDevices: {
     tokenHash: 'bytea',

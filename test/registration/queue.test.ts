@@ -29,6 +29,7 @@ async function startWorkers(count: number, send: (to: string) => Promise<void>) 
       'mail.notice': async () => {},
       'logout.backchannel': async () => {},
       'mail.passkey': async () => {},
+      'mail.invite': async () => {},
       'mail.factor': async () => {},
       'mail.sign-in-code': async () => {},
       'mail.question': async () => {},

@@ -14,7 +14,7 @@ export const ladder: string[][] = [
   ['audit', 'jobs'],
   ['mail', 'roles', 'clients', 'sessions'],
   ['accounts'],
-  ['credentials'],
+  ['credentials', 'invites'],
   ['registration', 'federation'],
   ['oidc', 'http'],
   ['pages', 'api', 'forward-auth'],

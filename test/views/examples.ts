@@ -247,6 +247,23 @@ const registration: Example[] = [
     state: 'closed',
     data: { ...form, passwordMinLength: 8, signInHref, closed: true },
   },
+  {
+    page: 'register',
+    state: 'by invitation',
+    data: { ...form, app, passwordMinLength: 8, signInHref, invite: { code: '', needed: true } },
+  },
+  {
+    page: 'register',
+    state: 'a wrong invitation',
+    data: {
+      ...form,
+      passwordMinLength: 8,
+      signInHref,
+      typed: { username: 'mei_chen', email: 'mei@example.com' },
+      invite: { code: '7K2M-Q4XD-9R3V-HW5T', needed: true },
+      error: { code: 'invalid_request', fields: [{ field: 'invite', code: 'invite_invalid' }] },
+    },
+  },
   { page: 'verify-email', state: 'open', data: { ...verify, app, waitSeconds: 0 } },
   { page: 'verify-email', state: 'resent', data: { ...verify, waitSeconds: 42, resent: true } },
   {

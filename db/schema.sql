@@ -588,7 +588,7 @@ create table registrations (
   email_canonical text not null,
   name text not null,
   locale text not null,
-  password_hash text not null,
+  password_hash text,
   status text not null,
   last_step text not null,
   error text,
@@ -603,10 +603,12 @@ create table registrations (
   verified_at timestamp with time zone,
   expires_at timestamp with time zone not null,
   invite_id text,
+  verified_by text,
   constraint registrations_pkey PRIMARY KEY (id),
   constraint registrations_handle_hash_key UNIQUE (handle_hash),
   constraint registrations_status_check CHECK (status = ANY (ARRAY['initiated'::text, 'username_validated'::text, 'user_created'::text, 'system_user_created'::text, 'mail_configured'::text, 'verification_sent'::text, 'verified'::text, 'failed'::text])),
-  constraint registrations_token_hash_key UNIQUE (token_hash)
+  constraint registrations_token_hash_key UNIQUE (token_hash),
+  constraint registrations_verified_by_check CHECK (verified_by = ANY (ARRAY['code'::text, 'link'::text]))
 );
 CREATE INDEX registrations_account_id_idx ON registrations USING btree (account_id);
 CREATE INDEX registrations_expires_at_idx ON registrations USING btree (expires_at);

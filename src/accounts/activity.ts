@@ -12,6 +12,7 @@ export const eventWords = {
   'session.ended': 'signed-out',
   'sessions.revoked': 'device-ended',
   'password.changed': 'password',
+  'password.set': 'password-set',
   'password.reset': 'reset',
   'mail_proof.refused': 'code-refused',
   'account.address_changed': 'address',

@@ -8,7 +8,8 @@ import { skeleton } from './username.ts'
 
 export type NewAccount = {
   username: string
-  passwordHash: string
+  /** None for whoever signs in otherwise. */
+  passwordHash: string | null
   /** Shown to apps; the username when nothing is given, since many apps refuse an empty one. */
   name?: string | undefined
   locale?: string | undefined
@@ -36,7 +37,7 @@ export async function insertAccount(
       usernameSkeleton: skeleton(username),
       status: address ? 'active' : 'unverified',
       passwordHash: account.passwordHash,
-      passwordChangedAt: now,
+      passwordChangedAt: account.passwordHash === null ? null : now,
       email: address?.email ?? null,
       emailCanonical: address?.canonical ?? null,
       emailVerifiedAt: address ? now : null,

@@ -66,14 +66,22 @@ export type Added =
   | { ok: true; id: string; amr: string[] }
   | {
       ok: false
-      code: 'passkey_refused' | 'passkey_expired' | 'passkey_taken' | 'passkey_too_many'
+      code:
+        | 'passkey_refused'
+        | 'passkey_expired'
+        | 'passkey_taken'
+        | 'passkey_too_many'
+        | 'way_in_exists'
     }
 
-/** `answer` is the browser's JSON. The challenge is spent whatever becomes of it. */
+/**
+ * `answer` is the browser's JSON. The challenge is spent whatever becomes of it. `first`: only for an account that has no
+ * other way in.
+ */
 export async function addPasskey(
   db: Db,
   party: RelyingParty,
-  given: { accountId: string; boundTo: string; answer: string },
+  given: { accountId: string; boundTo: string; answer: string; first?: boolean },
   origin: Origin = {},
 ): Promise<Added> {
   const { accountId, boundTo } = given
@@ -95,13 +103,13 @@ export async function addPasskey(
     })
     return { ok: false, code: 'passkey_refused' }
   }
-  return insert(db, party, accountId, credential, origin)
+  return insert(db, party, given, credential, origin)
 }
 
 function insert(
   db: Db,
   { id: rpId }: RelyingParty,
-  accountId: string,
+  { accountId, first = false }: { accountId: string; first?: boolean },
   credential: NewCredential,
   origin: Origin,
 ): Promise<Added> {
@@ -109,15 +117,17 @@ function insert(
     // Held till the end, so that two at once are counted one after the other.
     const account = await trx
       .selectFrom('accounts')
-      .select('id')
+      .select('passwordHash')
       .where('id', '=', accountId)
       .where('status', '=', 'active')
       .forUpdate()
       .executeTakeFirst()
     if (!account) return { ok: false, code: 'passkey_refused' }
-    if ((await listPasskeys(trx, accountId)).length >= mostPasskeys) {
-      return { ok: false, code: 'passkey_too_many' }
+    const before = (await listPasskeys(trx, accountId)).length
+    if (first && (before > 0 || account.passwordHash !== null)) {
+      return { ok: false, code: 'way_in_exists' }
     }
+    if (before >= mostPasskeys) return { ok: false, code: 'passkey_too_many' }
     const id = newId()
     const name = makerOf(credential.aaguid)
     const made = await trx

@@ -18,20 +18,62 @@ export function changePassword(
   { accountId, passwordHash }: NewPassword,
   keepSessionUid: string,
   origin: Origin,
-): Promise<{ changedAt: Date; ended: EndedSessions } | undefined> {
+): Promise<{ changedAt: Date; first: boolean; ended: EndedSessions } | undefined> {
   return transact(db, async (trx) => {
+    const before = await trx
+      .selectFrom('accounts')
+      .select('passwordHash')
+      .where('id', '=', accountId)
+      .forUpdate()
+      .executeTakeFirst()
     const changedAt = await store(trx, { accountId, passwordHash })
     if (!changedAt) return undefined
+    const first = before?.passwordHash === null
     const ended = await endAll(trx, accountId, keepSessionUid)
     await record(trx, {
-      type: 'password.changed',
+      type: first ? 'password.set' : 'password.changed',
       actor: { kind: 'person', id: accountId },
       accountId,
       origin,
       detail: { sessions: ended.sessions, grants: ended.grants, told: ended.told },
     })
-    await tell(trx, { accountId, kind: 'password_changed' }, origin)
-    return { changedAt, ended }
+    await tell(trx, { accountId, kind: first ? 'password_set' : 'password_changed' }, origin)
+    return { changedAt, first, ended }
+  })
+}
+
+/**
+ * The password of somebody who has no way to sign in yet. Undefined where there is one by now. Nobody is told by mail, for
+ * the address was proven a moment ago.
+ */
+export function setFirstPassword(
+  db: Db,
+  { accountId, passwordHash }: NewPassword,
+  origin: Origin,
+): Promise<Date | undefined> {
+  return transact(db, async (trx) => {
+    // Held till the end, so that a passkey made at the same moment is seen or waits.
+    const account = await trx
+      .selectFrom('accounts')
+      .select('passwordHash')
+      .where('id', '=', accountId)
+      .forUpdate()
+      .executeTakeFirst()
+    const passkey = await trx
+      .selectFrom('passkeys')
+      .select('id')
+      .where('accountId', '=', accountId)
+      .executeTakeFirst()
+    if (!account || account.passwordHash !== null || passkey) return undefined
+    const changedAt = await store(trx, { accountId, passwordHash })
+    if (!changedAt) return undefined
+    await record(trx, {
+      type: 'password.set',
+      actor: { kind: 'person', id: accountId },
+      accountId,
+      origin,
+    })
+    return changedAt
   })
 }
 

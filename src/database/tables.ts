@@ -83,7 +83,7 @@ export type Tables = {
     emailCanonical: string
     name: string
     locale: string
-    passwordHash: string
+    passwordHash: string | null
     status: RegistrationStatus
     lastStep: RegistrationStatus
     error: string | null
@@ -96,6 +96,7 @@ export type Tables = {
     createdAt: Generated<Date>
     updatedAt: Generated<Date>
     verifiedAt: Date | null
+    verifiedBy: Generated<'code' | 'link' | null>
     expiresAt: Date
     inviteId: Generated<string | null>
   }

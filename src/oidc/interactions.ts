@@ -19,6 +19,8 @@ export type Progress = {
   /** The proof of a new password that this flow has asked for. */
   resetId?: string
   locale?: Locale
+  /** What the sign-in page has to say to whoever is sent there. */
+  word?: 'verified' | 'unfinished' | 'password-changed'
   /** The browser that began the flow (unit-of-work.ts). */
   browser?: string
   /** Who has proven what in this flow and is not let in yet. */

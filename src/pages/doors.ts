@@ -3,21 +3,29 @@
  * Signing in here is an authorization request like any other, from an app that is ourselves.
  */
 import type { Context } from 'koa'
+import { findAccount } from '../accounts/accounts.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
 import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
 import { type AccountPage, accountClientId, accountPages } from '../oidc/account-client.ts'
 import type { RegistrationKey } from '../registration/deps.ts'
+import {
+  findNewcomer,
+  hasWayIn,
+  mailboxMark,
+  readMailboxMark,
+} from '../registration/first-way-in.ts'
 import { readLink, verifyToken } from '../registration/proofs.ts'
 import { type AccountFrame, freshSeconds } from './account/frame.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
-import type { Place } from './registration.ts'
+import type { Place } from './registration-place.ts'
 
 export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
   const { issuer } = deps.config
   const secure = issuer.startsWith('https:')
   const registrationCookie = hostCookieName('registration', secure)
-  return { home, signIn, place, showLink, submitLink }
+  const mailboxCookie = hostCookieName('mailbox', secure)
+  return { home, signIn, place, linkedHere, showLink, submitLink }
 
   async function home(ctx: Context): Promise<void> {
     if ((await sessionOf(ctx)).account) return seeOther(ctx, '/account')
@@ -66,11 +74,25 @@ export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
       async remember({ id, handle }) {
         setCookie(ctx, registrationCookie, `${id}.${handle}`, { secure, maxAgeSeconds: 86_400 })
       },
-      async finish() {
+      linked: linkedHere(ctx),
+      async finish(accountId) {
         if (ctx.method === 'POST') return seeOther(ctx, '/verify-email')
+        const { db } = deps.database
+        const here = { key: keyOf(ctx), linked: linkedHere(ctx) }
+        if (await findNewcomer(db, here)) return seeOther(ctx, '/first-passkey')
+        const account = await findAccount(db, accountId)
+        const unfinished = account !== undefined && !(await hasWayIn(db, account))
+        draw(ctx, deps, 'verify-done', { signInHref: '/sign-in', here: true, unfinished })
+      },
+      async enter() {
         draw(ctx, deps, 'verify-done', { signInHref: '/sign-in', here: true })
       },
     }
+  }
+
+  /** The registration whose link was opened in this browser, where there was no password. */
+  function linkedHere(ctx: Context): string | undefined {
+    return readMailboxMark(deps.keyring, readCookie(ctx, mailboxCookie) ?? '')
   }
 
   function keyOf(ctx: Context): RegistrationKey | undefined {
@@ -95,7 +117,15 @@ export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
     await deps.limits.consume('verification-address', limitKeyAddress(ctx.state.address))
     const { origin } = ctx.state
     const verification = await verifyToken(deps.registration, token, { origin })
-    if (verification.ok) return draw(ctx, deps, 'verify-done', { signInHref: '/sign-in' })
+    if (verification.ok) {
+      const { registrationId: linked } = verification
+      if (!linked || !(await findNewcomer(deps.database.db, { linked }))) {
+        return draw(ctx, deps, 'verify-done', { signInHref: '/sign-in' })
+      }
+      const mark = mailboxMark(deps.keyring, linked)
+      setCookie(ctx, mailboxCookie, mark, { secure, maxAgeSeconds: 86_400 })
+      return seeOther(ctx, '/first-passkey')
+    }
     if (verification.code === 'link_used') return drawClosedLink(ctx, 'used')
     if (verification.code === 'link_expired') return drawClosedLink(ctx, 'expired')
     const error = { code: verification.code }

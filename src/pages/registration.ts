@@ -3,41 +3,29 @@
  * flow remembers the registration, and as doors of their own, where a cookie holds its secret handle.
  */
 import type { Context } from 'koa'
-import { findAccount } from '../accounts/accounts.ts'
 import type { Origin } from '../audit/audit.ts'
+import { relyingPartyOf } from '../credentials/passkey-domain.ts'
 import { AppError, type FieldError } from '../errors.ts'
 import { limitKeyAddress, networkOf } from '../http/client-address.ts'
 import { hungUp } from '../http/hung-up.ts'
 import { countInvite } from '../http/invite-limits.ts'
 import { sameInvite } from '../invites/codes.ts'
-import { type Flow, saveProgress } from '../oidc/interactions.ts'
 import { abandon } from '../registration/abandon.ts'
 import { type Begun, begin } from '../registration/begin.ts'
 import type { RegistrationKey } from '../registration/deps.ts'
 import type { Fields } from '../registration/fields.ts'
-import { newestHandle } from '../registration/handles.ts'
 import { inviteOf, isWrongInvite } from '../registration/invited.ts'
 import { resend } from '../registration/mails.ts'
 import { verifyCode } from '../registration/proofs.ts'
 import { type RegistrationView, read } from '../registration/read.ts'
-import type { App, PageError } from '../views/page-data.ts'
+import type { PageError } from '../views/page-data.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
 import { formOf } from './flow.ts'
-
-/** Where this registration stands: in a flow, or at the door. */
-export type Place = {
-  path(page: 'register' | 'verify-email' | 'sign-in'): string
-  app?: App | undefined
-  flow?: Flow | undefined
-  /** The registration that this browser has begun here. */
-  key?: RegistrationKey | undefined
-  remember(key: RegistrationKey): Promise<void>
-  /** The mailbox is proven. */
-  finish(accountId: string): Promise<void>
-}
+import type { Place } from './registration-place.ts'
 
 export function registrationPages(deps: PagesDeps) {
   const { registration } = deps
+  const party = relyingPartyOf(deps.config)
   return { showForm, submitForm, showProof, submitProof }
 
   /** Whoever comes back ("Wrong address?") finds what they had typed. */
@@ -51,7 +39,9 @@ export function registrationPages(deps: PagesDeps) {
   }
 
   async function submitForm(ctx: Context, place: Place): Promise<void> {
-    const { username = '', email = '', password = '', name = '', invite } = formOf(ctx)
+    const { username = '', email = '', name = '', invite, way } = formOf(ctx)
+    const { password: given = '' } = formOf(ctx)
+    const password = way === 'passkey' && party ? null : given
     const typed = { username, email, name }
     const { address, origin, locale } = ctx.state
     try {
@@ -168,6 +158,7 @@ export function registrationPages(deps: PagesDeps) {
         passwordMinLength: deps.config.passwordMinLength,
         signInHref: place.path('sign-in'),
         closed: deps.config.registration === 'closed',
+        passkeys: party !== undefined,
       },
       status,
     )
@@ -201,29 +192,4 @@ export function registrationPages(deps: PagesDeps) {
 /** Perhaps elsewhere, by the link: then every way on from here is the way on. */
 function isProven(view: RegistrationView): view is RegistrationView & { accountId: string } {
   return view.status === 'verified' && view.accountId !== null
-}
-
-/** In a flow the registration's id is enough: its handle follows from it, and the flow is the browser's own. */
-export function placeInFlow(
-  deps: PagesDeps,
-  flow: Flow,
-  app: Place['app'],
-  finish: (account: { id: string; passwordChangedAt: Date | null }) => Promise<void>,
-): Place {
-  const { registrationId } = flow.progress
-  return {
-    path: (page) => (page === 'sign-in' ? `/sign-in/${flow.id}` : `/sign-in/${flow.id}/${page}`),
-    app,
-    flow,
-    key: registrationId
-      ? { id: registrationId, handle: newestHandle(deps.keyring, registrationId) }
-      : undefined,
-    remember: ({ id }) => saveProgress(deps.database.pool, flow, { registrationId: id }),
-    async finish(accountId) {
-      const account = await findAccount(deps.database.db, accountId)
-      if (!account) throw new AppError('account_not_found', 404)
-      if (account.status !== 'active') throw new AppError('account_disabled', 403)
-      await finish(account)
-    },
-  }
 }

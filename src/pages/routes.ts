@@ -8,15 +8,17 @@ import { createAccountFrame } from './account/frame.ts'
 import { accountRoutes } from './account/routes.ts'
 import { authenticatorPages } from './authenticator.ts'
 import { consentPages } from './consent.ts'
-import { draw, type PagesDeps } from './context.ts'
+import { draw, type PagesDeps, seeOther } from './context.ts'
 import { devicePages } from './device.ts'
 import { doors } from './doors.ts'
+import { firstPasskeyPages } from './first-passkey.ts'
 import { appOfFlow, flowPage } from './flow.ts'
 import { proveFirst } from './next-step.ts'
 import { passkeyOfferPages } from './passkey-offer.ts'
 import { passkeySignInPages } from './passkey-sign-in.ts'
 import { questionPages } from './questions.ts'
-import { type Place, placeInFlow, registrationPages } from './registration.ts'
+import { registrationPages } from './registration.ts'
+import { type Place, placeInFlow } from './registration-place.ts'
 import { resetPages } from './reset-password.ts'
 import { codeSteps, secondFactorPages } from './second-factor.ts'
 import { signInPages } from './sign-in.ts'
@@ -74,12 +76,17 @@ export function pageRoutes(deps: PagesDeps): Router {
     flowPage(deps, 'authenticator', setUp.submitInFlow),
   )
 
-  const inFlow = (page: 'register' | 'verify-email', handle: PlacePage): Middleware =>
+  const inFlow = (
+    page: 'register' | 'verify-email' | 'first-passkey',
+    handle: PlacePage,
+  ): Middleware =>
     flowPage(deps, page, async (ctx, flow) => {
-      const app = await appOfFlow(deps, flow)
-      const place = placeInFlow(deps, flow, app, (account) =>
-        proveFirst(ctx, deps, flow, account, ['pwd']),
-      )
+      const place = placeInFlow(deps, flow, {
+        app: await appOfFlow(deps, flow),
+        linked: door.linkedHere(ctx),
+        enter: (account, proven) => proveFirst(ctx, deps, flow, account, proven),
+        leave: (href) => seeOther(ctx, href),
+      })
       await handle(ctx, place)
     })
   router.get('/sign-in/:flow/register', inFlow('register', registration.showForm))
@@ -90,6 +97,18 @@ export function pageRoutes(deps: PagesDeps): Router {
     parseForm,
     inFlow('verify-email', registration.submitProof),
   )
+
+  const first = firstPasskeyPages(deps)
+  router.get('/sign-in/:flow/first-passkey', inFlow('first-passkey', first.show))
+  router.post('/sign-in/:flow/first-passkey', parseForm, inFlow('first-passkey', first.submit))
+  router.post(
+    '/sign-in/:flow/first-passkey/options',
+    parseForm,
+    inFlow('first-passkey', first.options),
+  )
+  router.get('/first-passkey', (ctx) => first.show(ctx, door.place(ctx)))
+  router.post('/first-passkey', ...form, (ctx) => first.submit(ctx, door.place(ctx)))
+  router.post('/first-passkey/options', ...form, (ctx) => first.options(ctx, door.place(ctx)))
 
   const reset = resetPages(deps)
   const resetInFlow = (handle: typeof reset.show): Middleware =>

@@ -22,8 +22,15 @@ export function signInPages(deps: PagesDeps) {
     const hint = flow.parameters.login_hint?.slice(0, 254)
     // What was proven is gone after too many wrong codes, and this is where one comes then.
     const spent = (flow.progress.guesses ?? 0) >= guessesPerProof
-    const error = spent ? { error: { code: 'too_many_codes' } } : {}
-    await drawSignIn(ctx, flow, { identifier: hint, ...error })
+    const { word } = flow.progress
+    const told: { error?: PageError; notice?: 'verified' | 'unfinished' } = spent
+      ? { error: { code: 'too_many_codes' } }
+      : word === 'password-changed'
+        ? { error: { code: 'password_changed' } }
+        : word
+          ? { notice: word }
+          : {}
+    await drawSignIn(ctx, flow, { identifier: hint, ...told })
   }
 
   async function submit(ctx: Context, flow: Flow): Promise<void> {
@@ -83,6 +90,7 @@ export function signInPages(deps: PagesDeps) {
     given: {
       identifier?: string | undefined
       error?: PageError
+      notice?: 'verified' | 'unfinished'
       /** A passkey that nobody here has. */
       unknown?: { rpId: string; credentialId: string } | undefined
     },

@@ -9,6 +9,7 @@ export type Step =
   | 'sign-in'
   | 'register'
   | 'verify-email'
+  | 'first-passkey'
   | 'reset-password'
   | 'select-account'
   | 'consent'
@@ -62,7 +63,7 @@ export function halfWayOf({ prompt, progress, account, session }: StoredFlow): H
 export function stepsOf(flow: StoredFlow): Step[] {
   // Always open, since whoever sits here may not be the one who is signed in.
   const signingIn: Step[] = flow.progress.registrationId
-    ? ['verify-email', 'sign-in', 'register', 'reset-password']
+    ? ['verify-email', 'sign-in', 'register', 'reset-password', 'first-passkey']
     : ['sign-in', 'register', 'reset-password']
   const steps = [
     ...secondOf(halfWayOf(flow)),

@@ -58,7 +58,8 @@ export async function begin(
   }
   if (taken) return continueOwn(deps, value, origin, options.signal)
 
-  const passwordHash = await deps.hasher.hash(value.password, options.signal)
+  const { password } = value
+  const passwordHash = password === null ? null : await deps.hasher.hash(password, options.signal)
   const begun = await insert(
     deps,
     { ...value, passwordHash, invite: fields.invite },
@@ -104,6 +105,8 @@ async function continueOwn(
   signal: AbortSignal | undefined,
 ): Promise<Begun> {
   const { db, hasher } = deps
+  // Who goes without a password has nothing to be known by, and begins anew in the same browser alone.
+  if (password === null) return { ok: false, errors: [usernameTaken] }
   const holder = await findHolder(db, username)
   const pending =
     holder?.status === 'unverified' &&
@@ -130,7 +133,7 @@ async function answer(deps: RegistrationDeps, { id, handleHash }: Registration):
 
 async function insert(
   { db, keyring, observer }: RegistrationDeps,
-  person: CheckedFields & { passwordHash: string; invite: string | undefined },
+  person: CheckedFields & { passwordHash: string | null; invite: string | undefined },
   origin: Origin,
   options: BeginOptions,
 ): Promise<Registration | undefined> {

@@ -33,7 +33,7 @@ export async function registerByOperator(
   const { value, errors } = checkFields(fields, config, { reservedToo: true })
   if (!value) return { ok: false, errors }
   const { username, email, emailCanonical, password, name, locale } = value
-  const passwordHash = await hasher.hash(password)
+  const passwordHash = password === null ? null : await hasher.hash(password)
   const made = await transact(db, async (trx) => {
     await releaseExpired(trx, username)
     const address = { email, canonical: emailCanonical }

@@ -33,7 +33,7 @@ export async function confirm(
   try {
     const verified = await transact(deps.db, async (trx) => {
       standing = await lockOpen(trx, proof)
-      return standing && verify(trx, standing, origin)
+      return standing && verify(trx, standing, 'codeHash' in proof ? 'code' : 'link', origin)
     })
     if (!standing || !verified) return undefined
     report(deps.observer, standing, verified.registration)
@@ -65,9 +65,9 @@ function lockOpen(trx: Db, { id, ...hash }: Proof): Promise<Registration | undef
         .executeTakeFirst()
 }
 
-async function verify(trx: Db, standing: Registration, origin: Origin) {
+async function verify(trx: Db, standing: Registration, by: 'code' | 'link', origin: Origin) {
   const registration = await move(trx, standing, 'verified', {
-    set: { verifiedAt: now, codeHash: null, proofExpiresAt: null },
+    set: { verifiedAt: now, verifiedBy: by, codeHash: null, proofExpiresAt: null },
   })
   const account = await trx
     .updateTable('accounts')

@@ -11,7 +11,8 @@ import { houseNames } from './usernames.ts'
 export type Fields = {
   username: string
   email: string
-  password: string
+  /** Null for whoever goes without one. */
+  password: string | null
   name?: string | undefined
   locale?: string | undefined
   /** The code of an invitation. */
@@ -23,7 +24,7 @@ export type CheckedFields = {
   username: string
   email: string
   emailCanonical: string
-  password: string
+  password: string | null
   /** The username where no name was given: many apps refuse an empty one. */
   name: string
   locale: Locale
@@ -49,10 +50,13 @@ export function checkFields(
   if (!username.ok) refuse('username', username.code)
   const email = canonicalEmail(fields.email)
   if (!email.ok) refuse('email', email.code)
-  const password = checkPassword(fields.password, {
-    minLength: rules.passwordMinLength,
-    forbidden: [fields.username, fields.email, fields.name ?? '', rules.brandName],
-  })
+  const password =
+    fields.password === null
+      ? { ok: true as const, password: null }
+      : checkPassword(fields.password, {
+          minLength: rules.passwordMinLength,
+          forbidden: [fields.username, fields.email, fields.name ?? '', rules.brandName],
+        })
   if (!password.ok) refuse('password', password.code)
   const name = fields.name?.trim() ? checkDisplayName(fields.name) : undefined
   if (name?.ok === false) refuse('name', name.code)

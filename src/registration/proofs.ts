@@ -28,8 +28,8 @@ export type Refusal =
   | 'invite_invalid'
 
 export type Verification =
-  /** `first` is false when this was done before: two clicks verify once. */
-  | { ok: true; accountId: string; first: boolean }
+  /** `first` is false when this was done before: two clicks verify once. A link names its registration. */
+  | { ok: true; accountId: string; first: boolean; registrationId?: string }
   | { ok: false; code: Refusal; guessesLeft?: number }
 
 type Deps = Pick<RegistrationDeps, 'db' | 'keyring' | 'observer'>
@@ -105,7 +105,7 @@ export async function verifyToken(
   if (row.open) {
     const { id, tokenHash } = row
     const confirmed = tokenHash && (await confirm(deps, { id, tokenHash }, origin))
-    if (confirmed) return confirmed
+    if (confirmed) return confirmed.ok ? { ...confirmed, registrationId: id } : confirmed
   }
   const after = row.open ? await findByToken(deps, token) : row
   if (after?.status !== 'verified' || !after.accountId) return { ok: false, code: 'link_expired' }

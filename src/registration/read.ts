@@ -29,6 +29,8 @@ export type RegistrationView = {
   /** Until another mail may be asked for, by the database's clock. */
   waitSeconds: number
   mailNumber: number
+  /** When the address was proven. */
+  verifiedAt: Date | null
   lastUpdated: Date
 }
 
@@ -63,7 +65,7 @@ async function view(
   let query = db
     .selectFrom('registrations')
     .select(['id', 'accountId', 'username', 'email', 'locale'])
-    .select(['status', 'lastStep', 'error', 'mailNumber', 'updatedAt'])
+    .select(['status', 'lastStep', 'error', 'mailNumber', 'verifiedAt', 'updatedAt'])
     .select([
       sql<RegistrationView['proof']>`case
         when guesses >= ${guessesPerCode} then 'too-many'

@@ -102,7 +102,7 @@ async function createUser(
   const made = await insertAccount(trx, { username, name, locale, passwordHash })
   if (!made.ok) throw new AppError('username_taken', 409)
   // The hash moves: it stands in one place only.
-  const moved = { accountId: made.id, passwordHash: '' }
+  const moved = { accountId: made.id, passwordHash: null }
   await trx.updateTable('registrations').set(moved).where('id', '=', id).execute()
   const detail = { username, registrationId: id }
   await record(trx, { type: 'account.created', accountId: made.id, origin, detail })

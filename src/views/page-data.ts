@@ -104,7 +104,7 @@ export type PageData = {
     identifier?: string | undefined
     registerHref?: string | undefined
     forgotHref?: string | undefined
-    notice?: 'verified' | 'signed-out' | 'address-changed' | 'again' | undefined
+    notice?: 'verified' | 'unfinished' | 'signed-out' | 'address-changed' | 'again' | undefined
     /** Where a passkey's answer goes, in `answer`; its options come from `…/options`. */
     passkeyAction?: string | undefined
     /** A passkey that nobody here has: the browser may forget it (Signal API). */
@@ -120,6 +120,8 @@ export type PageData = {
     signInHref: string
     closed?: boolean | undefined
     invite?: { code: string; needed: boolean } | undefined
+    /** A passkey may take the place of the password: sends `way=passkey`. */
+    passkeys?: boolean | undefined
   }
   /**
    * Field `code`; the second form sends `action=resend`. `expired` and `too-many` mean that no code
@@ -138,8 +140,25 @@ export type PageData = {
       | { state: 'ready'; action: string; csrf: string; maskedEmail: string; username: string }
       | { state: 'used' | 'expired'; signInHref: string; registerHref?: string | undefined }
     )
-  /** `here`: in the browser where the person began; else the link was opened, perhaps on another device. */
-  'verify-done': Common & { signInHref: string; here?: boolean | undefined }
+  /**
+   * Sends what the script puts into `answer`, or `act=password` with the field `new_password`. Without `optionsAction` the
+   * password is asked for; `passkeyHref` leads back from it.
+   */
+  'first-passkey': Form & {
+    optionsAction?: string | undefined
+    passkeyHref?: string | undefined
+    passwordHref: string
+    passwordMinLength: number
+  }
+  /**
+   * `here`: in the browser where the person began; else the link was opened, perhaps on another device. `unfinished`: the
+   * passkey is made where the link was opened.
+   */
+  'verify-done': Common & {
+    signInHref: string
+    here?: boolean | undefined
+    unfinished?: boolean | undefined
+  }
   /**
    * Field `email`, `code` or `new_password`, by `state`; `action=resend` and `action=cancel` beside the code. `proof` is
    * as in `verify-email`.
@@ -365,7 +384,12 @@ export type PageData = {
     maskedEmail?: string | undefined
   }
   /** Field `new_password`. */
-  'account-password': AccountForm & { username: string; passwordMinLength: number }
+  'account-password': AccountForm & {
+    username: string
+    passwordMinLength: number
+    /** There was none before. */
+    first?: boolean | undefined
+  }
   /** `action` receives the field `client` of an app. `disconnected` names the one that was just removed. */
   'account-apps': AccountForm & {
     apps: readonly {

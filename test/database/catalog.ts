@@ -410,7 +410,7 @@ export const catalog = {
     emailCanonical: 'text',
     name: 'text',
     locale: 'text',
-    passwordHash: 'text',
+    passwordHash: 'text null',
     status: 'text',
     lastStep: 'text',
     error: 'text null',
@@ -425,6 +425,7 @@ export const catalog = {
     verifiedAt: 'timestamp with time zone null',
     expiresAt: 'timestamp with time zone',
     inviteId: 'text null',
+    verifiedBy: 'text null',
   },
   rememberedDevices: {
     tokenHash: 'bytea',

@@ -7,6 +7,7 @@ import { sha256 } from '../../src/crypto.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
 import { type Step, stepsOf } from '../../src/pages/steps.ts'
 import { codeOf, createHolder, type Holder } from '../support/factors.ts'
+import { beginWithoutPassword } from '../support/passkeys.ts'
 import { createBrowser, createPerson, type Person } from '../support/person.ts'
 import { type App, createApp } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
@@ -19,11 +20,13 @@ let foreign: App
 let strict: App
 let holder: Holder
 let plain: Person
+let keyholders = 0
 
 const paths: Record<Step, string> = {
   'sign-in': '',
   register: '/register',
   'verify-email': '/verify-email',
+  'first-passkey': '/first-passkey',
   'reset-password': '/reset-password',
   'select-account': '/select-account',
   consent: '/consent',
@@ -111,6 +114,29 @@ const states: State[] = [
         `update interactions set progress = jsonb_set(progress, '{proven,at}', '0') where id_hash = $1`,
         [sha256(way.flow)],
       )
+      return way
+    },
+  },
+  {
+    name: 'the mailbox is proven, and a first passkey has to be made',
+    open: [...always, 'verify-email', 'first-passkey'],
+    begin: async () => {
+      const way = await at(app)
+      const signIn = await way.visitor.get(`${origin}/sign-in/${way.flow}`)
+      const username = `keyholder${++keyholders}`
+      const proof = await beginWithoutPassword(way.visitor, signIn, username)
+      const code = await server.mailedCode(`${username}@example.org`)
+      await way.visitor.press(proof, 'continue', { code })
+      return way
+    },
+  },
+  {
+    name: 'a mailbox has to be proven, of whoever goes without a password',
+    open: [...always, 'verify-email'],
+    begin: async () => {
+      const way = await at(app)
+      const signIn = await way.visitor.get(`${origin}/sign-in/${way.flow}`)
+      await beginWithoutPassword(way.visitor, signIn, `keyholder${++keyholders}`)
       return way
     },
   },

@@ -156,7 +156,7 @@ test('an unverified account owns no address, and the password stands in one plac
     .executeTakeFirstOrThrow()
   const account = await findAccount(db, registration.accountId ?? '')
   expect(account).toMatchObject({ status: 'unverified', email: null, emailCanonical: null })
-  expect(registration.passwordHash).toBe('')
+  expect(registration.passwordHash).toBe(null)
   expect(account?.passwordHash).toMatch(/^\$argon2id\$/)
 })
 

@@ -26,3 +26,14 @@ export async function makePasskey(
   const answer = device.create(await optionsOf(visitor, page), wrong)
   return visitor.press(page, 'add', { answer })
 }
+
+/** From a sign-in page to the page that asks for the code, without a password. */
+export async function beginWithoutPassword(
+  visitor: Visitor,
+  signIn: Page,
+  username: string,
+): Promise<Page> {
+  const form = await visitor.follow(signIn, 'register')
+  const email = `${username}@example.org`
+  return visitor.press(form, 'without-password', { username, email })
+}

@@ -206,6 +206,17 @@ export const own: Example[] = [
   },
   {
     page: 'account-password',
+    state: 'first',
+    data: {
+      ...form,
+      action: '/account/password',
+      username: 'mei_chen',
+      passwordMinLength: 8,
+      first: true,
+    },
+  },
+  {
+    page: 'account-password',
     state: 'refused',
     data: {
       ...form,

@@ -207,7 +207,7 @@ const registration: Example[] = [
   {
     page: 'register',
     state: 'fresh',
-    data: { ...form, app, passwordMinLength: 8, signInHref },
+    data: { ...form, app, passwordMinLength: 8, signInHref, passkeys: true },
   },
   {
     page: 'register',
@@ -298,6 +298,38 @@ const registration: Example[] = [
   },
   { page: 'verify-done', state: 'elsewhere', data: { languageLinks, signInHref } },
   { page: 'verify-done', state: 'here', data: { languageLinks, signInHref, here: true } },
+  {
+    page: 'verify-done',
+    state: 'unfinished',
+    data: { languageLinks, signInHref, here: true, unfinished: true },
+  },
+  {
+    page: 'first-passkey',
+    state: 'passkey',
+    data: {
+      ...form,
+      app,
+      optionsAction: '/sign-in/f1/first-passkey/options',
+      passkeyHref: '/sign-in/f1/first-passkey',
+      passwordHref: '/sign-in/f1/first-passkey?with=password',
+      passwordMinLength: 8,
+      error: { code: 'passkey_refused' },
+    },
+  },
+  {
+    page: 'first-passkey',
+    state: 'password',
+    data: {
+      ...form,
+      passkeyHref: '/sign-in/f1/first-passkey',
+      passwordHref: '/sign-in/f1/first-passkey?with=password',
+      passwordMinLength: 8,
+      error: {
+        code: 'password_common',
+        fields: [{ field: 'new_password', code: 'password_common' }],
+      },
+    },
+  },
 ]
 
 const consent: Example[] = [

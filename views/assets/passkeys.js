@@ -88,9 +88,7 @@ async function offerAutofill(form) {
 }
 
 function prepare(form) {
-  const template = form.querySelector('template[data-with-passkeys]')
   if (!known) return
-  template?.replaceWith(template.content.cloneNode(true))
   for (const without of form.querySelectorAll('[data-without-passkeys]')) without.remove()
   form.addEventListener('submit', async (event) => {
     // Other buttons of the form go their own way.
@@ -118,6 +116,10 @@ function signal({ unknown, current }) {
   say('signalCurrentUserDetails', { rpId, userId, name, displayName })
 }
 
+if (known) {
+  for (const template of document.querySelectorAll('template[data-with-passkeys]'))
+    template.replaceWith(template.content.cloneNode(true))
+}
 for (const form of document.querySelectorAll('form[data-passkey]')) prepare(form)
 /** A device that can make passkeys by itself says so with the password, and is offered one afterwards. */
 async function tellAbility(field) {

@@ -14,8 +14,8 @@ export function accountPasswordPages(deps: PagesDeps, frame: AccountFrame) {
   const { db } = deps.database
   return { show, submit }
 
-  function show(ctx: Context, signed: Signed): void {
-    drawForm(ctx, signed)
+  async function show(ctx: Context, signed: Signed): Promise<void> {
+    await drawForm(ctx, signed)
   }
 
   async function submit(ctx: Context, signed: Signed): Promise<void> {
@@ -45,10 +45,16 @@ export function accountPasswordPages(deps: PagesDeps, frame: AccountFrame) {
     if (!changed) return seeOther(ctx, '/sign-in')
     await deps.signInLimits.forgive(account)
     deps.knownDevices.remember(ctx, { id: accountId, passwordChangedAt: changed.changedAt })
-    frame.done(ctx, 'password-changed', 'security')
+    frame.done(ctx, changed.first ? 'password-set' : 'password-changed', 'security')
   }
 
-  function drawForm(ctx: Context, signed: Signed, error?: PageError, status = 200): void {
+  async function drawForm(
+    ctx: Context,
+    signed: Signed,
+    error?: PageError,
+    status = 200,
+  ): Promise<void> {
+    const account = await findAccount(db, signed.accountId)
     frame.drawPage(
       ctx,
       'account-password',
@@ -56,6 +62,7 @@ export function accountPasswordPages(deps: PagesDeps, frame: AccountFrame) {
         action: '/account/password',
         username: String(signed.account.username),
         passwordMinLength: deps.config.passwordMinLength,
+        first: account?.passwordHash === null,
         error,
       },
       status,

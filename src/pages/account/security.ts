@@ -20,7 +20,7 @@ export function accountSecurityPages(deps: PagesDeps, frame: AccountFrame) {
       {
         kind: 'password',
         href: accountPages.password,
-        date: person?.passwordChangedAt ?? person?.createdAt,
+        date: person?.passwordHash ? (person.passwordChangedAt ?? person.createdAt) : undefined,
       },
       { kind: 'address', href: accountPages.address, value: String(account.email) },
     ]

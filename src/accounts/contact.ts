@@ -85,7 +85,7 @@ export function updateContact(
   })
 }
 
-function checkContact({ address, phoneNumber }: ContactChange) {
+export function checkContact({ address, phoneNumber }: ContactChange) {
   const errors: FieldError[] = []
   const members: Record<string, string | null> = {}
   for (const [field, value] of Object.entries(address ?? {})) {

@@ -20,6 +20,7 @@ import type { Cell, Output } from './output.ts'
 import { listFactors, userJson } from './user-view.ts'
 import { addUsersCreate } from './users-create.ts'
 import { addUsersFactors } from './users-factors.ts'
+import { addUsersMove } from './users-move.ts'
 import { addUsersUpdate } from './users-update.ts'
 
 type Flags = { json?: boolean }
@@ -34,6 +35,7 @@ export function addUsers(program: Command, context: Context): void {
   addUsersCreate(users, context)
   addUsersUpdate(users, context, resolveUser)
   addUsersFactors(users, context, resolveUser)
+  addUsersMove(users, context)
   withExamples(
     users
       .command('list')

@@ -15,7 +15,7 @@ export const ladder: string[][] = [
   ['mail', 'roles', 'clients', 'sessions'],
   ['accounts'],
   ['credentials', 'invites'],
-  ['registration', 'federation'],
+  ['registration', 'federation', 'moving'],
   ['oidc', 'http'],
   ['pages', 'api', 'forward-auth'],
   ['app'],

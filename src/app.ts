@@ -8,7 +8,9 @@ import { openApiRoutes } from './api/openapi.ts'
 import { registrationRoutes } from './api/registrations.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
+import { createBreachedPasswords } from './credentials/breached-passwords.ts'
 import { createFactorMailer } from './credentials/factor-mails.ts'
+import { createPasswordJudge } from './credentials/new-password.ts'
 import { createPasskeyMailer } from './credentials/passkey-mails.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
 import { findRemembered } from './credentials/remembered-devices.ts'
@@ -126,10 +128,17 @@ export function createApp(options: AppOptions): App {
     },
     signingSince: () => keys.signingSince,
   })
+  const breached = createBreachedPasswords({
+    db,
+    fetch: outgoing.fetch,
+    logger,
+    onResult: metrics.breachLookUp,
+  })
   const registration: RegistrationDeps = {
     db,
     keyring,
     hasher,
+    breached,
     config,
     observer: {
       ...metrics.registration,
@@ -151,6 +160,7 @@ export function createApp(options: AppOptions): App {
     database,
     keyring,
     hasher,
+    judgePassword: createPasswordJudge({ config, breached }),
     views,
     csrf,
     limits,
@@ -386,6 +396,7 @@ export function createApp(options: AppOptions): App {
       } else {
         clients.forget()
         policies.forget()
+        breached.forget()
         await renewTypes()
       }
     },

@@ -7,8 +7,16 @@ import {
   secondFactors,
   secondFactorTimes,
 } from '../clients/second-factor.ts'
+import {
+  type BreachSetting,
+  changeBreachSetting,
+  publicRanges,
+  readBreachSetting,
+} from '../credentials/breached-passwords.ts'
 import { changeSignInPolicy, readSignInPolicy } from '../credentials/policy-setting.ts'
 import type { SignInPolicy } from '../credentials/sign-in-policy.ts'
+import type { Db } from '../database/connection.ts'
+import { transact } from '../database/transact.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
@@ -18,6 +26,7 @@ type Flags = {
   secondFactor?: SecondFactorTime
   secondFactors?: string
   rememberDays?: string
+  breachedPasswords?: string
   json?: boolean
 }
 
@@ -25,7 +34,7 @@ export function addSettings(program: Command, context: Context): void {
   const settings = program
     .command('settings')
     .helpCommand(false)
-    .summary('what is asked of everybody who signs in')
+    .summary('what is asked of everybody')
     .description('Settings that a running server takes on within two seconds.')
   withExamples(
     settings
@@ -34,7 +43,7 @@ export function addSettings(program: Command, context: Context): void {
       .description('Shows every setting.')
       .option('--json', 'print JSON')
       .action((flags: Flags) =>
-        withDatabase(context, async ({ db, out }) => show(out, await readSignInPolicy(db), flags)),
+        withDatabase(context, async ({ db, out }) => show(out, await readAll(db), flags)),
       ),
     [['settings get', 'as they are now']],
   )
@@ -50,12 +59,20 @@ export function addSettings(program: Command, context: Context): void {
       )
       .option('--second-factors <list>', `which count: of ${secondFactors.join(',')}`)
       .option('--remember-days <days>', 'for how long a browser may stand for one; 0 for never')
+      .option(
+        '--breached-passwords <where>',
+        'on (Have I Been Pwned), off, or the address of a range service',
+      )
       .option('--json', 'print JSON')
       .action((flags: Flags) => update(context, flags)),
     [
       ['settings update --second-factor always', 'who has none sets one up at the next sign-in'],
       ['settings update --second-factors totp,recovery-code,mail-code', 'codes by mail count too'],
       ['settings update --remember-days 0', 'ask each time'],
+      [
+        'settings update --breached-passwords on',
+        'new passwords are looked up among stolen ones; five characters of a hash leave',
+      ],
     ],
   )
 }
@@ -66,13 +83,17 @@ function update(context: Context, flags: Flags): Promise<void> {
     ...(flags.secondFactors === undefined ? {} : { factors: readFactors(flags.secondFactors) }),
     ...(flags.rememberDays === undefined ? {} : { rememberDays: readDays(flags.rememberDays) }),
   }
-  if (Object.keys(change).length === 0) {
+  const breached = readBreached(flags.breachedPasswords)
+  if (Object.keys(change).length === 0 && !breached) {
     throw new CliError(exitCodes.usage, 'What is to change?', ['See: idp settings update --help'])
   }
   return withDatabase(context, async ({ db, out, io }) => {
-    const policy = await changeSignInPolicy(db, change, operator(io))
-    show(out, policy, flags)
-    if (!flags.json) out.say('It counts from the next sign-in on.')
+    await transact(db, async (trx) => {
+      if (Object.keys(change).length > 0) await changeSignInPolicy(trx, change, operator(io))
+      if (breached) await changeBreachSetting(trx, breached, operator(io))
+    })
+    show(out, await readAll(db), flags)
+    if (!flags.json) out.say('It counts from the next sign-in or new password on.')
   })
 }
 
@@ -96,12 +117,31 @@ function readDays(text: string): number {
   ])
 }
 
-function show(out: Output, { when, factors, rememberDays }: SignInPolicy, flags: Flags): void {
+/** Undefined when nothing is said of it. */
+function readBreached(where: string | undefined): BreachSetting | undefined {
+  if (where === undefined) return undefined
+  if (where === 'off') return { url: null }
+  if (where === 'on') return { url: publicRanges }
+  const url = where.endsWith('/') ? where : `${where}/`
+  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '') && /^[^?#@]*$/.test(url)) return { url }
+  throw new CliError(exitCodes.usage, `--breached-passwords cannot be “${where}”.`, [
+    'Give on, off, or the address that five characters are put behind, such as https://ranges.example.org/range/.',
+  ])
+}
+
+type All = SignInPolicy & { breached: BreachSetting }
+
+async function readAll(db: Db): Promise<All> {
+  return { ...(await readSignInPolicy(db)), breached: await readBreachSetting(db) }
+}
+
+function show(out: Output, { when, factors, rememberDays, breached }: All, flags: Flags): void {
   if (flags.json) {
     const settings = {
       second_factor: when,
       second_factors: factors,
       remember_days: rememberDays,
+      breached_passwords: breached.url,
     }
     out.json({ settings })
     return
@@ -110,5 +150,6 @@ function show(out: Output, { when, factors, rememberDays }: SignInPolicy, flags:
     ['Second factor', when],
     ['Which count', factors.join(', ') || 'none'],
     ['Remembered', rememberDays === 0 ? 'never' : `for ${rememberDays} days`],
+    ['Stolen passwords', breached.url === null ? 'not looked up' : `asked of ${breached.url}`],
   ])
 }

@@ -33,6 +33,8 @@ export type Metrics = {
     fault(error: unknown, step: RegistrationStatus): void
   }
   accountCreated(by: 'registration' | 'operator'): void
+  /** One question to the service that knows stolen passwords. */
+  breachLookUp(result: 'breached' | 'clear' | 'failed'): void
   /** One answer of the token endpoint. */
   tokensIssued(grantType: string): void
   request(observation: RequestObservation): void
@@ -83,6 +85,11 @@ export function createMetrics(sources: Sources): Metrics {
     'step',
   ])
   const accounts = counter('accounts_created_total', 'Accounts created', ['by'])
+  const lookUps = counter(
+    'breached_password_look_ups_total',
+    'New passwords looked up among stolen ones, by result',
+    ['result'],
+  )
   const tokens = counter('tokens_total', 'Answers with tokens, by grant', ['grant'])
   const requests = histogram(
     'http_request_seconds',
@@ -102,6 +109,7 @@ export function createMetrics(sources: Sources): Metrics {
       finished: (status, seconds) => whole.observe({ status }, seconds),
       fault: (_error, step) => failed.inc({ step }),
     },
+    breachLookUp: (result) => lookUps.inc({ result }),
     accountCreated: (by) => accounts.inc({ by }),
     tokensIssued: (grantType) =>
       tokens.inc({ grant: grantTypes.includes(grantType) ? grantType : 'other' }),

@@ -3,6 +3,7 @@ import type { Context } from 'koa'
 import type { StoredClient } from '../clients/clients.ts'
 import { documentPreset } from '../clients/document-client.ts'
 import type { Config } from '../config.ts'
+import type { JudgePassword } from '../credentials/new-password.ts'
 import type { Hasher } from '../credentials/password-hasher.ts'
 import type { Keyring } from '../crypto.ts'
 import type { Database } from '../database/connection.ts'
@@ -25,6 +26,7 @@ export type PagesDeps = {
   database: Pick<Database, 'db' | 'pool'>
   keyring: Keyring
   hasher: Hasher
+  judgePassword: JudgePassword
   views: Views
   csrf: Csrf
   limits: Limits

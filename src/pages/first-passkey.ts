@@ -5,7 +5,6 @@
 import type { Context } from 'koa'
 import { addPasskey, createPasskeyOptions } from '../credentials/add-passkey.ts'
 import { findRelyingParty, relyingPartyOf } from '../credentials/passkey-domain.ts'
-import { checkPassword } from '../credentials/password-rules.ts'
 import { setFirstPassword } from '../credentials/passwords.ts'
 import { AppError } from '../errors.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
@@ -52,12 +51,9 @@ export function firstPasskeyPages(deps: PagesDeps) {
   async function setPassword(ctx: Context, place: Place, { account }: Newcomer): Promise<void> {
     const refuse = (error: PageError, status = 422) => drawFirst(ctx, place, { error }, status)
     const { new_password: typed = '' } = formOf(ctx)
-    const checked = checkPassword(typed, {
-      minLength: deps.config.passwordMinLength,
-      forbidden: [account.username, account.email ?? '', account.name, deps.config.brandName],
-    })
+    const checked = await deps.judgePassword(typed, account)
     if (!checked.ok) {
-      const code = typed ? checked.code : 'password_required'
+      const { code } = checked
       return refuse({ code, fields: [{ field: 'new_password', code }] })
     }
     try {

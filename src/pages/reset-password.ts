@@ -15,7 +15,6 @@ import {
   readProof,
   resendProof,
 } from '../credentials/mail-proofs.ts'
-import { checkPassword } from '../credentials/password-rules.ts'
 import { type ResetProof, resetPassword } from '../credentials/passwords.ts'
 import { AppError } from '../errors.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
@@ -157,12 +156,9 @@ export function resetPages(deps: PagesDeps) {
     const account = found?.accountId ? await findAccount(db, found.accountId) : undefined
     if (!account) return over(ctx, place)
     const { new_password: typed = '' } = formOf(ctx)
-    const checked = checkPassword(typed, {
-      minLength: deps.config.passwordMinLength,
-      forbidden: [account.username, account.email ?? '', account.name, deps.config.brandName],
-    })
+    const checked = await deps.judgePassword(typed, account)
     if (!checked.ok) {
-      const code = typed ? checked.code : 'password_required'
+      const { code } = checked
       return refuse({ code, fields: [{ field: 'new_password', code }] })
     }
     const passwordHash = await deps.hasher.hash(checked.password, hungUp(ctx))

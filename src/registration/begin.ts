@@ -59,6 +59,9 @@ export async function begin(
   if (taken) return continueOwn(deps, value, origin, options.signal)
 
   const { password } = value
+  if (password !== null && (await deps.breached?.has(password))) {
+    return { ok: false, errors: [{ field: 'password', code: 'password_breached' }] }
+  }
   const passwordHash = password === null ? null : await deps.hasher.hash(password, options.signal)
   const begun = await insert(
     deps,

@@ -2,6 +2,7 @@
 
 import type { Selectable } from 'kysely'
 import type { Config } from '../config.ts'
+import type { BreachedPasswords } from '../credentials/breached-passwords.ts'
 import type { Hasher } from '../credentials/password-hasher.ts'
 import type { Keyring } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
@@ -36,6 +37,8 @@ export type RegistrationDeps = {
   db: Db
   keyring: Keyring
   hasher: Hasher
+  /** Absent where nobody is to be asked. */
+  breached?: Pick<BreachedPasswords, 'has'>
   config: Pick<Config, 'issuer' | 'brandName' | 'passwordMinLength' | 'registration'>
   provisioning?: Provisioning
   observer?: RegistrationObserver

@@ -28,6 +28,7 @@ test('settings: what is named changes, the rest stays, and who did it is kept', 
     second_factor: 'always',
     second_factors: ['totp', 'mail-code'],
     remember_days: 30,
+    breached_passwords: null,
   })
   await idp(['settings', 'update', '--remember-days', '0'])
   expect(await readSignInPolicy(db)).toMatchObject({ when: 'always', rememberDays: 0 })
@@ -39,6 +40,8 @@ test.each([
   [['--second-factor', 'sometimes']],
   [['--second-factors', 'totp,password']],
   [['--remember-days', '366']],
+  [['--breached-passwords', 'perhaps']],
+  [['--breached-passwords', 'https://a:b@ranges.example.org/']],
   [[]],
 ])('settings update %j is refused in words', async (flags) => {
   const { code, stderr } = await idp(['settings', 'update', ...flags])

@@ -1,7 +1,6 @@
 /** A new password by its owner. Whoever comes here has just signed in, so the old one is not asked for again. */
 import type { Context } from 'koa'
 import { findAccount } from '../../accounts/accounts.ts'
-import { checkPassword } from '../../credentials/password-rules.ts'
 import { changePassword } from '../../credentials/passwords.ts'
 import { AppError } from '../../errors.ts'
 import { hungUp } from '../../http/hung-up.ts'
@@ -23,12 +22,9 @@ export function accountPasswordPages(deps: PagesDeps, frame: AccountFrame) {
     const account = await findAccount(db, accountId)
     if (!account) return seeOther(ctx, '/sign-in')
     const { new_password: typed = '' } = formOf(ctx)
-    const checked = checkPassword(typed, {
-      minLength: deps.config.passwordMinLength,
-      forbidden: [account.username, account.email ?? '', account.name, deps.config.brandName],
-    })
+    const checked = await deps.judgePassword(typed, account)
     if (!checked.ok) {
-      const code = typed ? checked.code : 'password_required'
+      const { code } = checked
       return drawForm(ctx, signed, { code, fields: [{ field: 'new_password', code }] }, 422)
     }
     let passwordHash: string

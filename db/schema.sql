@@ -188,6 +188,25 @@ create table backchannel_authentication_requests (
 CREATE INDEX backchannel_authentication_requests_account_id_idx ON backchannel_authentication_requests USING btree (account_id) WHERE (grant_id IS NULL);
 CREATE INDEX backchannel_authentication_requests_expires_at_idx ON backchannel_authentication_requests USING btree (expires_at);
 
+create table blocks (
+  id text not null,
+  network cidr not null,
+  kind text not null,
+  scope text not null default 'entry'::text,
+  reason text not null,
+  created_by text not null,
+  times integer not null default 1,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone,
+  constraint blocks_pkey PRIMARY KEY (id),
+  constraint behaviour_ends CHECK (kind = 'rule'::text OR expires_at IS NOT NULL AND scope = 'entry'::text),
+  constraint blocks_kind_check CHECK (kind = ANY (ARRAY['rule'::text, 'behaviour'::text])),
+  constraint blocks_scope_check CHECK (scope = ANY (ARRAY['entry'::text, 'all'::text]))
+);
+CREATE INDEX blocks_expires_at_idx ON blocks USING btree (expires_at);
+CREATE UNIQUE INDEX blocks_one_of_behaviour ON blocks USING btree (network) WHERE (kind = 'behaviour'::text);
+CREATE UNIQUE INDEX blocks_one_rule ON blocks USING btree (network, scope) WHERE (kind = 'rule'::text);
+
 create table client_apis (
   client_id text not null,
   api_identifier text not null,

@@ -6,6 +6,7 @@ import { eraseDue } from './accounts/leaving.ts'
 import { createNoticeSender } from './accounts/notices.ts'
 import { openApiRoutes } from './api/openapi.ts'
 import { registrationRoutes } from './api/registrations.ts'
+import { removeEndedBlocks } from './blocks/blocks.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
 import { createBreachedPasswords } from './credentials/breached-passwords.ts'
@@ -18,6 +19,8 @@ import { createProofSender } from './credentials/send-proof.ts'
 import { createSignInCodeSender } from './credentials/sign-in-codes.ts'
 import { createKeyring } from './crypto.ts'
 import type { Database } from './database/connection.ts'
+import type { VersionName } from './database/versions.ts'
+import { createBlockedAddresses } from './http/blocked-addresses.ts'
 import { limitKeyAddress } from './http/client-address.ts'
 import { createCertificateReader } from './http/client-certificate.ts'
 import { createCsrf } from './http/csrf.ts'
@@ -79,7 +82,7 @@ export type App = {
   metrics: Metrics
   health: Health
   /** What another process changed is forgotten or loaded anew. */
-  refresh(changed: 'clients' | 'keys' | 'settings'): Promise<void>
+  refresh(changed: VersionName): Promise<void>
 }
 
 export type AppOptions = {
@@ -152,6 +155,12 @@ export function createApp(options: AppOptions): App {
       },
     },
   }
+  const blocked = createBlockedAddresses({
+    db,
+    config,
+    onRefused: metrics.blockedRequest,
+    onBlocked: metrics.addressBlocked,
+  })
   const policies = createSignInPolicies({ db, pool, clients })
   const rememberedCookie = createRememberedCookie(config)
   const csrf = createCsrf({ config, keyring })
@@ -164,7 +173,8 @@ export function createApp(options: AppOptions): App {
     views,
     csrf,
     limits,
-    signInLimits: createSignInLimits(limits),
+    signInLimits: createSignInLimits(limits, blocked),
+    blocked,
     knownDevices: createKnownDevices({ config, keyring }),
     clients,
     policies,
@@ -278,6 +288,7 @@ export function createApp(options: AppOptions): App {
   const door = { ...config, certificatePaths: Object.values(certificateEndpoints) }
   for (const middleware of frontDoor({ config: door, views, logger, health, metrics }))
     koa.use(middleware)
+  koa.use(blocked.middleware)
   koa.use(async (ctx, next) => {
     if (keepingPaths.has(ctx.path)) {
       await limits.consume('authorize-address', limitKeyAddress(ctx.state.address))
@@ -303,7 +314,8 @@ export function createApp(options: AppOptions): App {
   koa.use(protectedResources({ config, clients }))
   koa.use(protocol)
   koa.use(pageRoutes(pagesDeps).routes())
-  for (const middleware of registrationRoutes({ registration, views, limits })) koa.use(middleware)
+  for (const middleware of registrationRoutes({ registration, views, limits, blocked }))
+    koa.use(middleware)
   for (const middleware of openApiRoutes(config)) koa.use(middleware)
   // Faults have been answered already; what comes here is a connection that broke.
   koa.on('error', (error) => logger.warn({ err: error }, 'answer was not delivered'))
@@ -381,6 +393,7 @@ export function createApp(options: AppOptions): App {
         await expireRegistrations(db)
         const erased = await eraseDue(db)
         await cleanupLimits(pool)
+        await removeEndedBlocks(db)
         logger.debug({ removed, erased }, 'expired rows removed')
       },
       'rotate-keys': async () => {
@@ -390,7 +403,9 @@ export function createApp(options: AppOptions): App {
       },
     },
     async refresh(changed) {
-      if (changed === 'keys') {
+      if (changed === 'blocks') {
+        await blocked.reload()
+      } else if (changed === 'keys') {
         keys = await loadSigningKeys(db, keyring)
         engine = createEngine()
       } else {

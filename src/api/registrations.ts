@@ -6,6 +6,7 @@
 import Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
 import { AppError, type FieldError } from '../errors.ts'
+import type { BlockedAddresses } from '../http/blocked-addresses.ts'
 import { limitKeyAddress, networkOf } from '../http/client-address.ts'
 import { hungUp } from '../http/hung-up.ts'
 import { countInvite } from '../http/invite-limits.ts'
@@ -28,11 +29,17 @@ import { registrationRequest, verificationRequest } from './schemas.ts'
 type Options = {
   registration: RegistrationDeps
   limits: Pick<Limits, 'consume' | 'refund'>
+  blocked: Pick<BlockedAddresses, 'wrongCode'>
   views: Pick<Views, 't'>
 }
 
 /** Errors are thrown as AppErrors; http/faults.ts makes problem documents of them. */
-export function registrationRoutes({ registration: deps, limits, views }: Options): Middleware[] {
+export function registrationRoutes({
+  registration: deps,
+  limits,
+  blocked,
+  views,
+}: Options): Middleware[] {
   const router = new Router({ prefix: '/api/registrations' })
   const { db } = deps
 
@@ -71,7 +78,7 @@ export function registrationRoutes({ registration: deps, limits, views }: Option
     await limits.consume('registration-network', networkOf(address))
     const options = { signal: hungUp(ctx) }
     const begun = await countInvite(
-      limits,
+      { limits, blocked },
       { code: fields.invite, address },
       () => begin(deps, { ...fields, locale: fields.locale ?? locale }, origin, options),
       isWrongInvite,

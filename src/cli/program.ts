@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addApis } from './apis.ts'
+import { addBlocks } from './blocks.ts'
 import { addCreate, addUpdate } from './clients-create.ts'
 import { addLife } from './clients-life.ts'
 import { addViews } from './clients-show.ts'
@@ -88,6 +89,7 @@ export function buildProgram(context: Context): Command {
   addInvites(program, context)
   addPasskeys(program, context)
   addSessions(program, context)
+  addBlocks(program, context)
   addSettings(program, context)
   program.commandsGroup('Running:')
   addKeys(program, context)

@@ -114,6 +114,17 @@ export type Tables = {
     expiresAt: Date | null
     revokedAt: Generated<Date | null>
   }
+  blocks: {
+    id: string
+    network: string
+    kind: 'rule' | 'behaviour'
+    scope: Generated<'entry' | 'all'>
+    reason: string
+    createdBy: string
+    times: Generated<number>
+    createdAt: Generated<Date>
+    expiresAt: Date | null
+  }
   mailProofs: {
     id: string
     purpose: ProofPurpose

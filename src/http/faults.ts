@@ -141,10 +141,11 @@ function phrase(views: Views, fault: AppError, locale: 'en' | 'zh-CN'): string {
 
 function page(ctx: Context, views: Views, fault: AppError): string {
   const data: PageData['message'] = {
-    kind: kindOf(fault.status),
+    kind: fault.code === 'address_blocked' ? 'blocked' : kindOf(fault.status),
     languageLinks: languageLinks(ctx),
     retryAfterSeconds: fault.retryAfterSeconds,
-    reference: fault.status >= 500 ? ctx.state.requestId : undefined,
+    reference:
+      fault.status >= 500 || fault.code === 'address_blocked' ? ctx.state.requestId : undefined,
     backHref: backHref(ctx, fault.status),
   }
   return views.page('message', data, { locale: ctx.state.locale, nonce: ctx.state.nonce })

@@ -2,15 +2,16 @@
  * How codes of invitations are counted: before they are looked at, given back when they were right, so only wrong ones
  * stay. A form without a code counts nothing here.
  */
+import type { BlockedAddresses } from './blocked-addresses.ts'
 import { limitKeyAddress, networkOf } from './client-address.ts'
 import type { LimitName } from './limit-table.ts'
 import type { Limits } from './limits.ts'
 
 type Counts = Pick<Limits, 'consume' | 'refund'>
 
-/** `isWrong` says of what came out whether the code was the reason. Throws 429 `too_many_requests`. */
+/** `blocked` hears of wrong ones. `isWrong` says of what came out whether the code was the reason. Throws 429 `too_many_requests`. */
 export async function countInvite<T>(
-  limits: Counts,
+  { limits, blocked }: { limits: Counts; blocked: Pick<BlockedAddresses, 'wrongCode'> },
   { code, address }: { code: string | undefined; address: string },
   work: () => Promise<T>,
   isWrong: (outcome: T) => boolean,
@@ -27,6 +28,7 @@ export async function countInvite<T>(
     wrong = isWrong(outcome)
     return outcome
   } finally {
-    if (!wrong) await Promise.all(counts.map((count) => limits.refund(...count)))
+    if (wrong) await blocked.wrongCode(address)
+    else await Promise.all(counts.map((count) => limits.refund(...count)))
   }
 }

@@ -38,6 +38,9 @@ export type Metrics = {
   /** One answer of the token endpoint. */
   tokensIssued(grantType: string): void
   request(observation: RequestObservation): void
+  /** A request was stopped by a block of its address. */
+  blockedRequest(by: 'rule' | 'behaviour'): void
+  addressBlocked(behaviour: 'many_names' | 'many_codes'): void
 }
 
 const grantTypes = [
@@ -91,6 +94,14 @@ export function createMetrics(sources: Sources): Metrics {
     ['result'],
   )
   const tokens = counter('tokens_total', 'Answers with tokens, by grant', ['grant'])
+  const stopped = counter(
+    'blocked_requests_total',
+    'Requests stopped by a block of their address',
+    ['by'],
+  )
+  const blocks = counter('blocked_addresses_total', 'Addresses blocked by how they behaved', [
+    'behaviour',
+  ])
   const requests = histogram(
     'http_request_seconds',
     'Time of a request, by endpoint',
@@ -113,6 +124,8 @@ export function createMetrics(sources: Sources): Metrics {
     accountCreated: (by) => accounts.inc({ by }),
     tokensIssued: (grantType) =>
       tokens.inc({ grant: grantTypes.includes(grantType) ? grantType : 'other' }),
+    blockedRequest: (by) => stopped.inc({ by }),
+    addressBlocked: (behaviour) => blocks.inc({ behaviour }),
     request({ method, route, status, seconds }) {
       const labels = {
         method: methods.includes(method) ? method : 'other',

@@ -4,6 +4,7 @@
  * can stop one another and new devices, never the person's own (PW-15).
  */
 import type { Account } from '../accounts/accounts.ts'
+import type { BlockedAddresses } from './blocked-addresses.ts'
 import { limitKeyAddress, networkOf } from './client-address.ts'
 import type { LimitName } from './limit-table.ts'
 import type { Limits } from './limits.ts'
@@ -11,6 +12,8 @@ import type { Limits } from './limits.ts'
 export type SignInAttempt = {
   /** The password was right: what was counted here is given back, and the counts of the account's names begin anew. */
   succeed(): Promise<void>
+  /** The password was wrong. */
+  fail(): Promise<void>
   /** Nothing was checked, for instance because the hash queue was full: this try does not count. */
   withdraw(): Promise<void>
 }
@@ -33,7 +36,11 @@ export type SignInLimits = {
 
 type Count = [name: LimitName, ...key: string[]]
 
-export function createSignInLimits(limits: Limits): SignInLimits {
+/** `blocked` stops strangers of blocked addresses, and hears who fails and who gets in. */
+export function createSignInLimits(
+  limits: Limits,
+  blocked?: Pick<BlockedAddresses, 'refuse' | 'failed' | 'succeeded'>,
+): SignInLimits {
   async function count(steps: Count[][]): Promise<Count[]> {
     const counted: Count[] = []
     for (const step of steps) {
@@ -54,15 +61,19 @@ export function createSignInLimits(limits: Limits): SignInLimits {
 
   return {
     async begin({ name, account, address, knownDevice }) {
+      const known = account !== undefined && knownDevice !== undefined
+      if (!known) blocked?.refuse(address)
       const counted = await count(
-        account && knownDevice !== undefined
-          ? [[['sign-in-device', account.id, knownDevice]]]
-          : strangerSteps(name, address),
+        known ? [[['sign-in-device', account.id, knownDevice]]] : strangerSteps(name, address),
       )
       return {
+        async fail() {
+          if (!known) await blocked?.failed(address, name)
+        },
         async succeed() {
           // Success proves the person, so the counts of both names begin anew, whoever had used them up.
           const network = networkOf(address)
+          blocked?.succeeded(address, name)
           await Promise.all([
             limits.reset(
               ...counted.filter(isDevice),

@@ -7,6 +7,7 @@ import type { JudgePassword } from '../credentials/new-password.ts'
 import type { Hasher } from '../credentials/password-hasher.ts'
 import type { Keyring } from '../crypto.ts'
 import type { Database } from '../database/connection.ts'
+import type { BlockedAddresses } from '../http/blocked-addresses.ts'
 import type { Csrf } from '../http/csrf.ts'
 import type { KnownDevices } from '../http/known-device.ts'
 import type { Limits } from '../http/limits.ts'
@@ -31,6 +32,7 @@ export type PagesDeps = {
   csrf: Csrf
   limits: Limits
   signInLimits: SignInLimits
+  blocked: Pick<BlockedAddresses, 'refuse' | 'wrongCode'>
   knownDevices: KnownDevices
   rememberedCookie: RememberedCookie
   clients: ClientCache

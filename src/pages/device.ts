@@ -54,6 +54,7 @@ export function devicePages(deps: PagesDeps) {
       return await answer(ctx, typed.slice(0, 40), decision)
     } catch (error) {
       if (!(error instanceof AppError) || error.status !== 429) throw error
+      if (error.code === 'address_blocked') throw error
       ctx.set('Retry-After', String(error.retryAfterSeconds ?? 1))
       drawForm(ctx, typed.slice(0, 40), error, 429)
       return undefined
@@ -96,6 +97,7 @@ export function devicePages(deps: PagesDeps) {
     typed: string,
     person: Row | undefined,
   ): Promise<{ userCode: string; row: Row } | Problem> {
+    if (!person) deps.blocked.refuse(ctx.state.address)
     const counted = [
       ['user-code-address', limitKeyAddress(ctx.state.address)],
       ...(person ? [['user-code-account', String(person.id)] as const] : []),
@@ -104,7 +106,10 @@ export function devicePages(deps: PagesDeps) {
     for (const [name, ...key] of counted) await deps.limits.consume(name, ...key)
     const userCode = readUserCode(typed)
     const row = userCode && (await read(deps.database.pool, 'deviceCode', [sha256(userCode)])).token
-    if (!userCode || !row) return problems.wrong
+    if (!userCode || !row) {
+      await deps.blocked.wrongCode(ctx.state.address)
+      return problems.wrong
+    }
     for (const [name, ...key] of counted) await deps.limits.refund(name, ...key)
     if ((row.expires_at as Date) <= new Date()) return problems.expired
     const { error } = row.rest as { error?: string }

@@ -55,6 +55,7 @@ export function createPasswordCheck(deps: Deps) {
       await rehash(account, text)
       return true
     }
+    await attempt.fail()
     await record(deps.database.db, {
       type: 'sign_in.refused',
       accountId: account?.id,

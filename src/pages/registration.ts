@@ -50,7 +50,7 @@ export function registrationPages(deps: PagesDeps) {
       const code = invite?.trim() || undefined
       const fields = { username, email, password, name: name || undefined, locale, invite: code }
       const begun = await countInvite(
-        deps.limits,
+        deps,
         { code, address },
         () => beginOrReplace(place, fields, origin, hungUp(ctx)),
         isWrongInvite,

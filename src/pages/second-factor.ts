@@ -92,7 +92,8 @@ export function secondFactorPages(deps: PagesDeps) {
       const right = await isRight(ctx, flow, factor, account, typed)
       if (right) return undefined
     } catch (error) {
-      if (error instanceof AppError && error.status === 429) return error
+      const blocked = error instanceof AppError && error.code === 'address_blocked'
+      if (!blocked && error instanceof AppError && error.status === 429) return error
       throw error
     }
     deps.onSignIn('wrong_code')
@@ -114,6 +115,9 @@ export function secondFactorPages(deps: PagesDeps) {
     typed: string,
   ): Promise<boolean> {
     const { address, origin } = ctx.state
+    const knownDevice = deps.knownDevices.find(ctx, account)
+    // Who is signed in and proves more is no stranger.
+    if (knownDevice === undefined && flow.account?.id !== account.id) deps.blocked.refuse(address)
     if (factor === 'recovery-code') {
       await deps.limits.consume('recovery-code-address', limitKeyAddress(address))
       return spendRecoveryCode(codeDeps, account.id, typed, origin)
@@ -121,7 +125,7 @@ export function secondFactorPages(deps: PagesDeps) {
     const guess = await countCodeGuess(deps.limits, {
       accountId: account.id,
       address,
-      knownDevice: deps.knownDevices.find(ctx, account),
+      knownDevice,
     })
     const place = { flowHash: sha256(flow.id), accountId: account.id }
     const right =

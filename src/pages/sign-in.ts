@@ -42,6 +42,7 @@ export function signInPages(deps: PagesDeps) {
       account = await checkPassword(ctx, { identifier, password })
     } catch (error) {
       if (!(error instanceof AppError) || ![429, 503].includes(error.status)) throw error
+      if (error.code === 'address_blocked') throw error
       ctx.set('Retry-After', String(error.retryAfterSeconds ?? 1))
       return refuse(error, error.status)
     }

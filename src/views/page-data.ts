@@ -257,7 +257,7 @@ export type PageData = {
   }
   /** Everything else that can be answered instead of a page. */
   message: Common & {
-    kind: 'not-found' | 'too-many-requests' | 'busy' | 'fault' | 'forbidden' | 'invalid'
+    kind: 'not-found' | 'too-many-requests' | 'blocked' | 'busy' | 'fault' | 'forbidden' | 'invalid'
     retryAfterSeconds?: number | undefined
     reference?: string | undefined
     backHref?: string | undefined

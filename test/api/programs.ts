@@ -20,7 +20,12 @@ export async function start(
   const house = { ...deps, config: { ...deps.config, registration } }
   const { ask } = await serve([
     ...above(),
-    ...registrationRoutes({ registration: house, limits, views }),
+    ...registrationRoutes({
+      registration: house,
+      limits,
+      views,
+      blocked: { wrongCode: async () => {} },
+    }),
     ...openApiRoutes({ issuer: 'https://id.example.org', brandName: 'Example' }),
   ])
   return async function call(path: string, what: Ask & { json?: unknown; handle?: string } = {}) {

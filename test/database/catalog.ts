@@ -129,6 +129,17 @@ export const catalog = {
     polledAt: 'timestamp with time zone null',
     hurried: 'boolean default',
   },
+  blocks: {
+    id: 'text',
+    network: 'cidr',
+    kind: 'text',
+    scope: 'text default',
+    reason: 'text',
+    createdBy: 'text',
+    times: 'integer default',
+    createdAt: 'timestamp with time zone default',
+    expiresAt: 'timestamp with time zone null',
+  },
   clientApis: {
     clientId: 'text',
     apiIdentifier: 'text',

@@ -40,6 +40,7 @@ type Values = {
   text: string
   'character varying': string
   inet: string
+  cidr: string
   integer: number
   /** Too large for a number. */
   bigint: string

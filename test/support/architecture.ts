@@ -12,7 +12,7 @@ export const ladder: string[][] = [
   ['errors', 'config', 'logger', 'crypto', 'json-depth', 'outgoing'],
   ['database', 'views'],
   ['audit', 'jobs'],
-  ['mail', 'roles', 'clients', 'sessions'],
+  ['mail', 'roles', 'clients', 'sessions', 'blocks'],
   ['accounts'],
   ['credentials', 'invites'],
   ['registration', 'federation', 'moving'],

@@ -552,6 +552,22 @@ const troubles: Example[] = [
     state: 'unknown reason',
     data: { languageLinks, reason: 'something_new', reference: 'K7QX-2MPD' },
   },
+  {
+    page: 'message',
+    state: 'blocked for a while',
+    data: {
+      languageLinks,
+      kind: 'blocked',
+      retryAfterSeconds: 840,
+      reference: 'Zk3v8Qm1_pXwT9ab',
+      backHref: '/sign-in/f1',
+    },
+  },
+  {
+    page: 'message',
+    state: 'blocked by a rule',
+    data: { languageLinks, kind: 'blocked', reference: 'Zk3v8Qm1_pXwT9ab' },
+  },
   { page: 'message', state: 'not-found', data: { languageLinks, kind: 'not-found' } },
   {
     page: 'message',

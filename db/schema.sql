@@ -90,11 +90,13 @@ create table apis (
   updated_at timestamp with time zone not null default now(),
   token_format text not null default 'jwt'::text,
   token_alg text not null default 'ES256'::text,
+  built_in boolean not null default false,
   constraint apis_pkey PRIMARY KEY (identifier),
   constraint apis_token_alg_check CHECK (token_alg = ANY (ARRAY['RS256'::text, 'ES256'::text, 'EdDSA'::text])),
   constraint apis_token_format_check CHECK (token_format = ANY (ARRAY['jwt'::text, 'opaque'::text])),
   constraint apis_token_lifetime_seconds_check CHECK (token_lifetime_seconds >= 30 AND token_lifetime_seconds <= 86400)
 );
+CREATE UNIQUE INDEX apis_built_in_idx ON apis USING btree (built_in) WHERE built_in;
 
 create table audit_events (
   id uuid not null,

@@ -4,6 +4,8 @@ import Koa from 'koa'
 import { Provider } from 'oidc-provider'
 import { eraseDue } from './accounts/leaving.ts'
 import { createNoticeSender } from './accounts/notices.ts'
+import { accountApiRoutes } from './api/account/routes.ts'
+import { createBearer } from './api/bearer.ts'
 import { openApiRoutes } from './api/openapi.ts'
 import { registrationRoutes } from './api/registrations.ts'
 import { removeEndedBlocks } from './blocks/blocks.ts'
@@ -49,6 +51,7 @@ import { createLogoutSender } from './oidc/logout.ts'
 import { createMetadataDocuments } from './oidc/metadata-documents.ts'
 import { certificateEndpoints } from './oidc/mutual-tls.ts'
 import { createEngineFetch } from './oidc/outgoing-fetch.ts'
+import { createTokenReader } from './oidc/own-tokens.ts'
 import { createPingSender } from './oidc/ping.ts'
 import { protectedResources } from './oidc/protected-resources.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
@@ -230,6 +233,12 @@ export function createApp(options: AppOptions): App {
     return {
       provider,
       keySet: keySetDocument(keys.published, config.jwksMaxAgeSeconds),
+      tokens: createTokenReader({
+        issuer: config.issuer,
+        pool: reads,
+        clients,
+        keys: keys.published,
+      }),
       introspectStructured: createStructuredIntrospection({
         issuer: config.issuer,
         reads,
@@ -285,7 +294,7 @@ export function createApp(options: AppOptions): App {
   })
 
   const koa = new Koa({ proxy: true })
-  const door = { ...config, certificatePaths: Object.values(certificateEndpoints) }
+  const door = { ...config, certificatePaths: [...Object.values(certificateEndpoints), '/api/'] }
   for (const middleware of frontDoor({ config: door, views, logger, health, metrics }))
     koa.use(middleware)
   koa.use(blocked.middleware)
@@ -316,6 +325,15 @@ export function createApp(options: AppOptions): App {
   koa.use(pageRoutes(pagesDeps).routes())
   for (const middleware of registrationRoutes({ registration, views, limits, blocked }))
     koa.use(middleware)
+  for (const middleware of registrationRoutes({ registration, views, limits })) koa.use(middleware)
+  const bearer = createBearer({
+    issuer: config.issuer,
+    clients,
+    limits,
+    engine: () => engine,
+    findCertificate: (ctx) => certificateOf(ctx.req),
+  })
+  for (const middleware of accountApiRoutes({ ...pagesDeps, bearer })) koa.use(middleware)
   for (const middleware of openApiRoutes(config)) koa.use(middleware)
   // Faults have been answered already; what comes here is a connection that broke.
   koa.on('error', (error) => logger.warn({ err: error }, 'answer was not delivered'))

@@ -1,6 +1,7 @@
 /** The life of one server: storage, schema, keys, jobs and a listening port, in that order, and back again. */
 import { type App, createApp } from './app.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
+import { ensureOwnApi } from './clients/ensure-own-api.ts'
 import type { Config } from './config.ts'
 import { createKeyring } from './crypto.ts'
 import { openDatabase } from './database/connection.ts'
@@ -69,6 +70,7 @@ async function start(
     (error) => logger.error({ err: error }, 'could not look for changes'),
   )
   undo.push(async () => watcher.stop())
+  await ensureOwnApi(database.db, { ...config, follow: true })
   const keyring = createKeyring(config.secretKeys)
   await ensureSigningKeys(database.db, keyring)
   const keys = await loadSigningKeys(database.db, keyring)

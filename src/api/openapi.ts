@@ -1,178 +1,141 @@
-/** What the JSON door offers, as one OpenAPI 3.1 document, made of the schemas that check the requests. */
+/** What the JSON doors offer, as one OpenAPI 3.1 document, made of the tables and schemas that check the requests. */
 import Router from '@koa/router'
 import type { Middleware } from 'koa'
 import { z } from 'zod'
+import { ownApiIdentifier, ownScopes } from '../clients/own-api.ts'
+import { allOperations } from './doors.ts'
+import { nameOf, type Operation, refusalsOf } from './operations.ts'
 import { refuseOtherVerbs } from './other-verbs.ts'
-import {
-  availability,
-  begunRegistration,
-  mailAnswer,
-  problem,
-  registration,
-  registrationRequest,
-  verificationRequest,
-} from './schemas.ts'
-
-const schemas = {
-  RegistrationRequest: registrationRequest,
-  Registration: registration,
-  BegunRegistration: begunRegistration,
-  Availability: availability,
-  VerificationRequest: verificationRequest,
-  MailAnswer: mailAnswer,
-  Problem: problem,
-}
-type SchemaName = keyof typeof schemas
-
-const refer = (name: SchemaName) => ({ schema: { $ref: `#/components/schemas/${name}` } })
-const json = (name: SchemaName) => ({ 'application/json': refer(name) })
-const parameter = (name: string, description: string, schema: object = { type: 'string' }) => ({
-  name,
-  in: 'path',
-  required: true,
-  description,
-  schema,
-})
+import { problem } from './schemas.ts'
 
 const refusals: Record<number, string> = {
   400: 'Something in the request is wrong; `errors` names every field.',
-  403: 'Not allowed here.',
-  404: 'No such registration, or not with this handle.',
-  409: 'The registration stands elsewhere.',
-  413: 'Larger than 56 KB.',
-  415: 'Not application/json.',
+  401: 'No access token, none that is good here, or one of a sign-in that is not recent or strong enough (RFC 9470); see WWW-Authenticate.',
+  403: 'Not allowed here, or not by this token.',
+  404: 'There is no such thing, or it is not yours.',
+  409: 'It stands elsewhere, so this cannot be done now.',
+  412: 'It has changed since it was read (If-Match).',
+  413: 'The body is too large.',
+  415: 'The body is of another type.',
   429: 'Too many in a short time; see Retry-After.',
   503: 'Busy; see Retry-After.',
 }
 
-type Operation = {
-  operationId: string
-  summary: string
-  request?: SchemaName
-  answer: [status: number, description: string, schema: SchemaName]
-  refused: number[]
-  /** Which credentials are taken; none when absent. */
-  security?: object[]
-}
+const anyId = z.uuid().meta({ description: 'As the list gives it.' })
 
-const withHandle = [{ handle: [] }]
-
-const operations: Record<string, Record<string, Operation>> = {
-  '/api/registrations/usernames/{username}': {
-    get: {
-      operationId: 'checkUsername',
-      summary: 'Whether a username can be had, and if not, why, in words',
-      answer: [200, 'The answer.', 'Availability'],
-      refused: [403, 429],
-    },
-  },
-  '/api/registrations': {
-    post: {
-      operationId: 'beginRegistration',
-      summary: 'Begin a registration: the answer is the same whether or not the address is known',
-      request: 'RegistrationRequest',
-      answer: [202, 'Begun. A mail is on its way unless a step has failed.', 'BegunRegistration'],
-      refused: [400, 403, 413, 415, 429, 503],
-    },
-  },
-  '/api/registrations/{id}': {
-    get: {
-      operationId: 'readRegistration',
-      summary: 'Where a registration stands',
-      answer: [200, 'Its state.', 'Registration'],
-      refused: [404],
-      security: withHandle,
-    },
-  },
-  '/api/registrations/{id}/verification': {
-    post: {
-      operationId: 'verifyRegistration',
-      summary:
-        'Prove the address: with the code and the handle, or with the token of the link alone',
-      request: 'VerificationRequest',
-      answer: [200, 'Verified, now or before.', 'Registration'],
-      refused: [400, 403, 404, 409, 413, 415, 429],
-      security: [...withHandle, {}],
-    },
-  },
-  '/api/registrations/{id}/mail': {
-    post: {
-      operationId: 'sendRegistrationMail',
-      summary: 'Ask for another mail; while the time is not up, none is sent',
-      answer: [202, 'When another may be asked for.', 'MailAnswer'],
-      refused: [404, 409, 429],
-      security: withHandle,
-    },
-  },
-  '/api/registrations/{id}/retry': {
-    post: {
-      operationId: 'retryRegistration',
-      summary: 'Go on from the last step after a failure',
-      answer: [202, 'Where it stands now.', 'Registration'],
-      refused: [404, 409, 429],
-      security: withHandle,
-    },
-  },
-}
-
-const parameters = [
-  parameter('id', 'From the answer to the beginning.', { type: 'string', format: 'uuid' }),
-  parameter('username', 'As the person typed it.'),
-]
+type Components = Record<string, object>
 
 export function openApiDocument({ issuer, brandName }: { issuer: string; brandName: string }) {
-  const paths = Object.entries(operations).map(([path, methods]) => {
-    const described = Object.entries(methods).map(([method, operation]) => [
-      method,
-      describe(operation),
-    ])
-    const used = parameters.filter(({ name }) => path.includes(`{${name}}`))
-    return [
-      path,
-      { ...(used.length > 0 && { parameters: used }), ...Object.fromEntries(described) },
-    ]
-  })
+  const components: Components = { Problem: describeSchema(problem, 'output') }
+  const paths: Record<string, Record<string, object>> = {}
+  for (const [operationId, operation] of Object.entries<Operation>(allOperations)) {
+    const { path, method } = operation
+    const item = paths[path] ?? {}
+    item[method] = { operationId, ...describe(operation, components) }
+    paths[path] = item
+  }
+  const scopes = Object.fromEntries(Object.keys(ownScopes).map((name) => [name, '']))
   return {
     openapi: '3.1.0',
-    info: { title: `${brandName} accounts`, version: '1' },
+    info: {
+      title: `${brandName} accounts`,
+      version: '1',
+      description: `Access tokens are asked for with \`resource=${ownApiIdentifier(issuer)}\`. Every error is application/problem+json (RFC 9457) with a stable \`code\`.`,
+    },
     servers: [{ url: issuer }],
-    paths: Object.fromEntries(paths),
+    paths,
     components: {
-      schemas: Object.fromEntries(
-        Object.entries(schemas).map(([name, schema]) => [name, describeSchema(schema)]),
-      ),
+      schemas: components,
       securitySchemes: {
         handle: {
           type: 'http',
           scheme: 'bearer',
-          description: 'The handle of the registration.',
+          description: 'The handle of the registration or reset, told when it began.',
+        },
+        oauth: {
+          type: 'oauth2',
+          description: `An access token for ${ownApiIdentifier(issuer)}; one that is bound to a key comes with a DPoP proof.`,
+          flows: {
+            authorizationCode: {
+              authorizationUrl: `${issuer}/oauth2/authorize`,
+              tokenUrl: `${issuer}/oauth2/token`,
+              refreshUrl: `${issuer}/oauth2/token`,
+              scopes,
+            },
+            clientCredentials: { tokenUrl: `${issuer}/oauth2/token`, scopes },
+          },
         },
       },
     },
   }
 }
 
-function describe({ operationId, summary, request, answer, refused, security }: Operation) {
+function describe(operation: Operation, components: Components): object {
+  const { summary, tag, scope, security, sensitive, body, upload, answer } = operation
   const [status, description, schema] = answer
-  const problems = refused.map((code) => [
+  const problems = refusalsOf(operation).map((code) => [
     code,
-    { description: refusals[code], content: { 'application/problem+json': refer('Problem') } },
+    { description: refusals[code], content: { 'application/problem+json': refer(problem) } },
   ])
+  const parameters = parametersOf(operation)
+  const content = body
+    ? { 'application/json': { schema: place(body, 'input', components) } }
+    : Object.fromEntries((upload ?? []).map((type) => [type, {}]))
   return {
-    operationId,
     summary,
-    tags: ['registration'],
-    security: security ?? [],
-    ...(request && { requestBody: { required: true, content: json(request) } }),
+    ...(sensitive && {
+      description:
+        'Sensitive: the sign-in behind the token is at most ten minutes old, and of two factors where the account has a second one. Otherwise 401 says what to ask for (RFC 9470).',
+    }),
+    tags: [tag],
+    security: scope ? [{ oauth: [scope] }] : (security ?? []),
+    ...(parameters.length > 0 && { parameters }),
+    ...((body || upload) && { requestBody: { required: true, content } }),
     responses: {
-      [status]: { description, content: json(schema) },
+      [status]: {
+        description,
+        ...(schema && {
+          content: { 'application/json': { schema: place(schema, 'output', components) } },
+        }),
+      },
       ...Object.fromEntries(problems),
     },
   }
 }
 
-function describeSchema(schema: z.ZodType): object {
-  const { $schema, ...rest } = z.toJSONSchema(schema)
+function parametersOf({ path, params = {}, query, headers = [] }: Operation): object[] {
+  const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) =>
+    parameter(name, 'path', params[name] ?? anyId),
+  )
+  const asked = Object.entries<z.ZodType>(query?.shape ?? {}).map(([name, schema]) =>
+    parameter(name, 'query', schema),
+  )
+  return [...named, ...asked, ...headers.map((name) => parameter(name, 'header', z.string()))]
+}
+
+function parameter(name: string, where: 'path' | 'query' | 'header', schema: z.ZodType): object {
+  const { description, ...described } = describeSchema(schema, 'input')
+  return {
+    name,
+    in: where,
+    required: where === 'path',
+    ...(description === undefined ? {} : { description }),
+    schema: described,
+  }
+}
+
+const refer = (_schema: typeof problem) => ({ schema: { $ref: '#/components/schemas/Problem' } })
+
+/** By reference where the schema has a name, else as it is. */
+function place(schema: z.ZodType, io: 'input' | 'output', components: Components): object {
+  const name = nameOf(schema)
+  if (name === undefined) return describeSchema(schema, io)
+  components[name] ??= describeSchema(schema, io)
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+function describeSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
+  const { $schema, ...rest } = z.toJSONSchema(schema, { io })
   return rest
 }
 

@@ -2,24 +2,28 @@
 import { z } from 'zod'
 import type { RegistrationStatus } from '../database/tables.ts'
 import { machine } from '../registration/machine.ts'
+import { named } from './operations.ts'
 
 const statuses = Object.keys(machine) as [RegistrationStatus, ...RegistrationStatus[]]
 
 /** Which values are right is the room's business, so that pages and programs hear the same. */
-export const registrationRequest = z.strictObject({
-  username: z.string().meta({ description: 'A Linux user name: ^[a-z_][a-z0-9_-]{0,31}$.' }),
-  email: z.string().meta({ description: 'One mailbox. It is proven by a mailed code or link.' }),
-  password: z.string().meta({ description: 'At most 256 code points; compared in NFC.' }),
-  name: z.string().optional().meta({ description: 'Shown to apps; the username when absent.' }),
-  locale: z
-    .string()
-    .max(35)
-    .optional()
-    .meta({ description: 'Language of mails and messages: en, zh-CN. Else Accept-Language.' }),
-  invite: z.string().max(64).optional().meta({
-    description: 'The code of an invitation; needed where registration is by invitation.',
+export const registrationRequest = named(
+  'RegistrationRequest',
+  z.strictObject({
+    username: z.string().meta({ description: 'A Linux user name: ^[a-z_][a-z0-9_-]{0,31}$.' }),
+    email: z.string().meta({ description: 'One mailbox. It is proven by a mailed code or link.' }),
+    password: z.string().meta({ description: 'At most 256 code points; compared in NFC.' }),
+    name: z.string().optional().meta({ description: 'Shown to apps; the username when absent.' }),
+    locale: z
+      .string()
+      .max(35)
+      .optional()
+      .meta({ description: 'Language of mails and messages: en, zh-CN. Else Accept-Language.' }),
+    invite: z.string().max(64).optional().meta({
+      description: 'The code of an invitation; needed where registration is by invitation.',
+    }),
   }),
-})
+)
 
 const registrationFields = {
   id: z.uuid(),
@@ -36,37 +40,56 @@ const registrationFields = {
   }),
 }
 
-export const registration = z.object(registrationFields)
+export const registration = named('Registration', z.object(registrationFields))
 
-export const begunRegistration = z.object({
-  ...registrationFields,
-  handle: z.string().meta({
-    description: 'Secret, told once. It is the bearer token of everything about this registration.',
+export const begunRegistration = named(
+  'BegunRegistration',
+  z.object({
+    ...registrationFields,
+    handle: z.string().meta({
+      description:
+        'Secret, told once. It is the bearer token of everything about this registration.',
+    }),
   }),
-})
+)
 
-export const availability = z.object({ available: z.boolean(), message: z.string() })
+export const availability = named(
+  'Availability',
+  z.object({ available: z.boolean(), message: z.string() }),
+)
 
-export const verificationRequest = z.union([
-  z.strictObject({
-    code: z
-      .string()
-      .meta({ description: 'The six digits of the mail. Five guesses, ten minutes.' }),
+export const verificationRequest = named(
+  'VerificationRequest',
+  z.union([
+    z.strictObject({
+      code: z
+        .string()
+        .meta({ description: 'The six digits of the mail. Five guesses, ten minutes.' }),
+    }),
+    z.strictObject({ token: z.string().meta({ description: "From the mail's link." }) }),
+  ]),
+)
+
+export const mailAnswer = named(
+  'MailAnswer',
+  z.object({
+    retryAfter: z
+      .int()
+      .min(0)
+      .meta({ description: 'Seconds until another mail may be asked for.' }),
   }),
-  z.strictObject({ token: z.string().meta({ description: "From the mail's link." }) }),
-])
-
-export const mailAnswer = z.object({
-  retryAfter: z.int().min(0).meta({ description: 'Seconds until another mail may be asked for.' }),
-})
+)
 
 /** RFC 9457. */
-export const problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  code: z.string().meta({ description: 'Stable; the same as in pages and audit.' }),
-  detail: z.string().meta({ description: "A sentence in the caller's language." }),
-  requestId: z.string(),
-  errors: z.array(z.object({ field: z.string(), code: z.string() })),
-})
+export const problem = named(
+  'Problem',
+  z.object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().meta({ description: 'Stable; the same as in pages and audit.' }),
+    detail: z.string().meta({ description: "A sentence in the caller's language." }),
+    requestId: z.string(),
+    errors: z.array(z.object({ field: z.string(), code: z.string() })),
+  }),
+)

@@ -90,6 +90,7 @@ export function apiJson(api: Api): Record<string, unknown> {
     identifier: api.identifier,
     name: api.name,
     scopes: api.scopes,
+    ...(api.builtIn ? { built_in: true } : {}),
     token_format: api.tokenFormat,
     access_token_lifetime: api.tokenLifetimeSeconds,
     token_alg: api.tokenAlg,
@@ -103,6 +104,7 @@ export function apiJson(api: Api): Record<string, unknown> {
 export function showApi(out: Output, api: Api, clients?: string[]): void {
   out.fields([
     ['Identifier', api.identifier],
+    ['Kind', api.builtIn ? 'our own' : undefined],
     ['Name', api.name],
     ['Scopes', api.scopes],
     ['Asked in detail', api.authorizationTypes.map(({ name }) => name)],

@@ -120,7 +120,10 @@ function remove(
   resolve: Resolve,
 ): Promise<void> {
   return withDatabase(context, async ({ db, out, io }) => {
-    await resolve(db, identifier)
+    const { builtIn } = await resolve(db, identifier)
+    if (builtIn) {
+      throw new CliError(exitCodes.refused, 'That is our own API, which stays.')
+    }
     const losses = await listLosses(db, identifier, 'whole')
     tellLosses(out, losses)
     const question = `Delete ${identifier}, which ${losses.length} apps may call?`

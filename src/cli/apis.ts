@@ -100,7 +100,6 @@ function list(context: Context, flags: { json?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const all = await listApis(db)
     if (flags.json) return out.json({ apis: all.map(apiJson) })
-    if (all.length === 0) return out.say('No API is registered. The first: idp apis create --help')
     out.table(
       ['IDENTIFIER', 'NAME', 'TOKENS', 'LIVE', 'SCOPES'],
       all.map((api) => [

@@ -1,6 +1,7 @@
 /** What every command is given: where it writes, whose act it is, and the database, ready to use. */
 import { userInfo } from 'node:os'
 import type { Actor } from '../audit/audit.ts'
+import { ensureOwnApi } from '../clients/ensure-own-api.ts'
 import type { EngineCheck } from '../clients/metadata.ts'
 import { type CommandConfig, readCommandConfig } from '../config.ts'
 import { type Database, openDatabase } from '../database/connection.ts'
@@ -42,7 +43,10 @@ export async function withDatabase<T>(
     applicationName: 'idp-cli',
   })
   try {
-    if (migrateFirst) await bringUpToDate(context, database)
+    if (migrateFirst) {
+      await bringUpToDate(context, database)
+      await ensureOwnApi(database.db, { ...config, follow: false })
+    }
     return await work({ ...context, config, database, db: database.db })
   } finally {
     await database.close()

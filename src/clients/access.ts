@@ -1,6 +1,6 @@
 /** Turns what an admin wrote (`--scope`, `--api`) into standard scopes and APIs. */
 import type { Db } from '../database/connection.ts'
-import { listApis } from './apis.ts'
+import { type Api, listApis } from './apis.ts'
 import type { AllowedApi } from './clients.ts'
 import { type Problem, shorten } from './rules/problem.ts'
 import { isStandardScope, splitScope } from './scopes.ts'
@@ -17,18 +17,27 @@ export type Access = {
  */
 export async function resolveAccess(
   db: Db,
-  wanted: { scope: string; apis: string[]; preferred?: string[] },
+  wanted: {
+    scope: string
+    apis: string[]
+    preferred?: string[]
+    /** What of our own API may be named: everything where an admin says so, else what the client has of it. */
+    own?: 'any' | AllowedApi[]
+  },
 ): Promise<Access & { problems: Problem[] }> {
   const tokens = splitScope(wanted.scope)
   const standard = tokens.filter(isStandardScope)
   const special = tokens.filter((token) => !isStandardScope(token))
   if (special.length === 0 && wanted.apis.length === 0) return { standard, apis: [], problems: [] }
 
-  const known = await listApis(db)
+  const all = await listApis(db)
+  const known = all.map((api) => withinReach(api, wanted.own ?? []))
   const problems: Problem[] = []
   const chosen = new Map<string, string[]>()
   for (const identifier of wanted.apis) {
-    if (known.some((api) => api.identifier === identifier)) chosen.set(identifier, [])
+    const api = known.find((one) => one.identifier === identifier)
+    if (api?.builtIn && api.scopes.length === 0) problems.push(forAdmins('api', identifier))
+    else if (api) chosen.set(identifier, [])
     else {
       problems.push({
         field: 'api',
@@ -43,18 +52,27 @@ export async function resolveAccess(
     const having = known.filter(({ scopes }) => scopes.includes(token))
     const meant = having.filter(({ identifier }) => first.includes(identifier))
     const [only, ...others] = meant.length > 0 ? meant : having
-    if (!only) problems.push(unknownScope(token))
-    else if (others.length > 0)
+    if (!only) {
+      const reserved = all.some(({ scopes }) => scopes.includes(token))
+      problems.push(reserved ? forAdmins('scope', token) : unknownScope(token))
+    }
+    if (only && others.length > 0)
       problems.push(
         ambiguousScope(
           token,
           having.map(({ identifier }) => identifier),
         ),
       )
-    else chosen.set(only.identifier, [...(chosen.get(only.identifier) ?? []), token])
+    else if (only) chosen.set(only.identifier, [...(chosen.get(only.identifier) ?? []), token])
   }
   const apis = known
     .filter(({ identifier }) => chosen.has(identifier))
+    .filter((api) => {
+      // Whoever is given everything is given what is added later too.
+      const whole = api.builtIn && chosen.get(api.identifier)?.length === 0
+      if (whole) problems.push(nameScopes(api))
+      return !whole
+    })
     .map(({ identifier, scopes, tokenLifetimeSeconds }) => {
       const named = chosen.get(identifier) ?? []
       const wholeApi = named.length === 0
@@ -83,7 +101,9 @@ export async function resolvePolicy(
 /** What is left of a policy: an API may have gone, or lost a scope, and nobody is refused for that. */
 export async function livingScopes(db: Db, { scopes, apis }: ScopePolicy): Promise<string[]> {
   if (scopes.every(isStandardScope)) return scopes
-  const meant = (await listApis(db)).filter(({ identifier }) => apis.includes(identifier))
+  const meant = (await listApis(db)).filter(
+    ({ identifier, builtIn }) => apis.includes(identifier) && !builtIn,
+  )
   return scopes.filter(
     (scope) => isStandardScope(scope) || meant.some((api) => api.scopes.includes(scope)),
   )
@@ -103,6 +123,31 @@ export async function storeApis(db: Db, clientId: string, apis: AllowedApi[]): P
       })),
     )
     .execute()
+}
+
+/** Of our own API only what may be named here. */
+function withinReach(api: Api, own: 'any' | AllowedApi[]): Api {
+  if (!api.builtIn || own === 'any') return api
+  const held = own.find(({ identifier }) => identifier === api.identifier)?.scopes ?? []
+  return { ...api, scopes: api.scopes.filter((scope) => held.includes(scope)) }
+}
+
+function forAdmins(field: 'api' | 'scope', name: string): Problem {
+  return {
+    field,
+    code: 'for_admins_to_allow',
+    message: `contains ${shorten(name)}, which only an admin allows an app`,
+    fix: 'idp clients update APP --scope "…"',
+  }
+}
+
+function nameScopes({ identifier, scopes }: Api): Problem {
+  return {
+    field: 'api',
+    code: 'scopes_missing',
+    message: `${shorten(identifier)} is our own, of which nobody gets everything`,
+    fix: `Name what is needed of --scope "${scopes.join(' ')}".`,
+  }
 }
 
 function unknownScope(token: string): Problem {

@@ -1,6 +1,7 @@
 /** What an API may be: every problem of what an admin gave, at once. */
 import type { ApiInput } from './apis.ts'
 import { checkAuthorizationType } from './authorization-types.ts'
+import { ownApiIdentifier } from './own-api.ts'
 import { type Problem, shorten } from './rules/problem.ts'
 import { isScopeToken, reservedScopes } from './scopes.ts'
 
@@ -83,7 +84,12 @@ export function checkApi(
   return problems
 }
 
-/** Userinfo and its neighbours are resources of ours, with tokens and metadata of their own. */
+/** Userinfo and its neighbours are resources of ours, with tokens and metadata of their own; so is our API. */
 function isOurs(identifier: string, issuer: string): boolean {
-  return identifier.replace(/\/+$/, '') === issuer || identifier.startsWith(`${issuer}/oauth2/`)
+  const plain = identifier.replace(/\/+$/, '')
+  const own = ownApiIdentifier(issuer)
+  return (
+    [issuer, own].includes(plain) ||
+    [`${issuer}/oauth2/`, `${own}/`].some((place) => identifier.startsWith(place))
+  )
 }

@@ -24,6 +24,8 @@ export type Api = {
   tokenAlg: TokenAlg
   /** What may be asked for there in detail, by name. */
   authorizationTypes: AuthorizationType[]
+  /** Our own (own-api.ts). */
+  builtIn: boolean
   createdAt: Date
 }
 
@@ -40,6 +42,7 @@ const columns = [
   'tokenLifetimeSeconds',
   'tokenFormat',
   'tokenAlg',
+  'builtIn',
   'createdAt',
 ] as const
 const types = sql<AuthorizationType[]>`coalesce((

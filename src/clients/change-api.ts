@@ -10,6 +10,7 @@ import { bumpVersion } from '../database/versions.ts'
 import { checkApi } from './api-rules.ts'
 import { type Api, findApi, storeType, type TokenAlg, type TokenFormat } from './apis.ts'
 import type { AuthorizationType } from './authorization-types.ts'
+import { checkBuiltIn } from './own-api.ts'
 import type { Problem } from './rules/problem.ts'
 
 /** `scopes` replaces; `addScopes` and `removeScopes` change some. What is undefined stays. */
@@ -85,11 +86,13 @@ export function updateApi(
     }
     const problems = checkApi({ identifier, ...next, authorizationType: type })
     problems.push(...unknownTypes(before, removeTypes))
-    if (problems.length > 0) return { ok: false, problems }
-
     const changed = Object.entries(next)
       .filter(([name, value]) => `${value}` !== `${before[name as keyof typeof next]}`)
       .map(([name]) => name)
+    if (type || removeTypes.length > 0) changed.push('authorizationTypes')
+    problems.push(...checkBuiltIn(before, changed))
+    if (problems.length > 0) return { ok: false, problems }
+
     const removed = before.scopes.filter((scope) => !scopes.includes(scope))
     const losses = await listLosses(trx, identifier, removed)
     await trx
@@ -105,7 +108,6 @@ export function updateApi(
         .where('name', 'in', removeTypes)
         .execute()
     }
-    if (type || removeTypes.length > 0) changed.push('authorizationTypes')
     if (removed.length > 0) await takeScopes(trx, identifier, removed)
     if (removed.length > 0 || removeTypes.length > 0) await endOpaqueTokens(trx, identifier)
     const api = (await findApi(trx, identifier)) as Api
@@ -121,7 +123,7 @@ export function updateApi(
   })
 }
 
-/** Clients lose it with it. Undefined when there is none. */
+/** Clients lose it with it. Undefined when there is none, and for our own, which stays. */
 export function deleteApi(
   db: Db,
   identifier: string,
@@ -132,6 +134,7 @@ export function deleteApi(
     const { numDeletedRows } = await trx
       .deleteFrom('apis')
       .where('identifier', '=', identifier)
+      .where('builtIn', '=', false)
       .executeTakeFirst()
     if (numDeletedRows === 0n) return undefined
     // Otherwise an API made anew under this name would inherit what people allowed for the old one.

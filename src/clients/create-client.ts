@@ -71,6 +71,8 @@ export async function createClient(
   const access = await resolveAccess(db, {
     scope: input.scope ?? preset.scopes.join(' '),
     apis: input.apis ?? [],
+    // No preset gives any of it.
+    own: input.scope === undefined ? [] : 'any',
   })
   const metadata = draft(input, { ...preset, grantTypes }, access.standard)
   const pkceRequired = (input.pkce ?? preset.pkce) === 'required'

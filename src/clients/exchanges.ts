@@ -53,6 +53,7 @@ export function allowExchange(
       ...checkClient(client),
       ...checkGrantOfProfile(client),
       ...(api || audience ? [] : [unknownAudience(input.audience)]),
+      ...(api?.builtIn ? [ownAudience] : []),
       ...checkScopes(scopes ?? [], api?.scopes),
     ]
     if (problems.length > 0) return { ok: false, problems }
@@ -154,6 +155,13 @@ function checkClient({ id, metadata }: Client): Problem[] {
       fix: 'Let a confidential client exchange, such as one of --preset service.',
     },
   ]
+}
+
+const ownAudience: Problem = {
+  field: 'audience',
+  code: 'audience_built_in',
+  message: 'is our own API, for which tokens are not exchanged',
+  fix: 'Let the app ask the person itself: idp clients update APP --scope "openid account"',
 }
 
 function unknownAudience(audience: string): Problem {

@@ -58,7 +58,9 @@ export function createIssuer(
   | { ok: false; reason: 'taken' }
 > {
   return transact(db, async (trx) => {
-    const known = (await listApis(trx)).flatMap(({ scopes }) => scopes)
+    // Nobody else's word lets an app into our own API.
+    const others = (await listApis(trx)).filter(({ builtIn }) => !builtIn)
+    const known = others.flatMap(({ scopes }) => scopes)
     const problems = [
       ...checkIssuer(input, known, by.ourIssuer),
       ...input.clients.flatMap(checkGrantOfProfile),

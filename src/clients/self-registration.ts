@@ -168,6 +168,7 @@ async function judge(
     scope: asked.join(' '),
     apis: [],
     preferred: [...(before?.apis ?? []).map(({ identifier }) => identifier), ...policy.apis],
+    own: before?.apis ?? [],
   })
   const metadata = completeMetadata(given, access.standard, before?.metadata)
   const had = {

@@ -101,6 +101,7 @@ async function changedAccess(trx: Db, before: Client, change: ClientChange) {
     scope: change.scope ?? standard.join(' '),
     apis: change.apis ?? whole.map(({ identifier }) => identifier),
     preferred: before.apis.map(({ identifier }) => identifier),
+    own: 'any',
   })
 }
 

@@ -261,6 +261,7 @@ export type Tables = {
     tokenAlg: Generated<'RS256' | 'ES256' | 'EdDSA'>
     createdAt: Generated<Date>
     updatedAt: Generated<Date>
+    builtIn: Generated<boolean>
   }
   authorizationTypes: {
     name: string

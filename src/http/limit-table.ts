@@ -278,6 +278,18 @@ export const limitTable = {
     store: 'memory',
   },
 
+  // Our own API. What comes without a good token counts for its address, the rest for whose token it is.
+  'api-address': {
+    per: ['address'],
+    windows: [{ points: 1200, seconds: minute }],
+    store: 'memory',
+  },
+  'api-caller': {
+    per: ['caller'],
+    windows: [{ points: 600, seconds: minute }],
+    store: 'memory',
+  },
+
   // Client secrets are random, so this is against floods, not against guessing.
   'client-authentication': {
     per: ['client', 'address'],

@@ -45,6 +45,11 @@ export function pinHost(config: PinOptions): Middleware {
   const issuer = spellings(config.issuer)
   const certificates = config.mtlsOrigin === undefined ? undefined : spellings(config.mtlsOrigin)
   const certificatePaths = config.certificatePaths ?? []
+  // One that ends in a slash stands for all below it.
+  const takesCertificate = (path: string) =>
+    certificatePaths.some(
+      (place) => place === path || (place.endsWith('/') && path.startsWith(place)),
+    )
 
   return async function pinHost(ctx, next) {
     const { req } = ctx
@@ -52,7 +57,7 @@ export function pinHost(config: PinOptions): Middleware {
     // A proof of possession names the address it was made for, so each of the two stays what it is.
     const aliased = !issuer.hosts.has(asked) && certificates?.hosts.has(asked) === true
     const { host, scheme } = aliased ? certificates : issuer
-    const known = aliased ? certificatePaths.includes(ctx.path) : issuer.hosts.has(asked)
+    const known = aliased ? takesCertificate(ctx.path) : issuer.hosts.has(asked)
     if (!known && !anyHost.includes(ctx.path)) {
       throw new AppError('unknown_host', 421, {
         detail: `This server answers to ${issuer.host} only.`,

@@ -210,10 +210,10 @@ function accountFinder(reads: Queryable) {
 
 /** A token is shown to the client it was given to or is for, and to services of its API; for JWTs see structured-tokens.ts. */
 function mayIntrospect(
-  _ctx: KoaContextWithOIDC,
+  ctx: KoaContextWithOIDC,
   client: Client,
   token: { clientId?: string | undefined; aud?: unknown },
 ): boolean {
   const own = token.clientId === client.clientId || token.aud === client.clientId
-  return own || servesApi(client, token.aud)
+  return own || servesApi(client, token.aud, ctx.oidc.issuer)
 }

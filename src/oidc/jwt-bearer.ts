@@ -166,7 +166,7 @@ export function createJwtBearer({ issuer: us, db, clients, fetch, findCertificat
   async function targetOf(client: Client, resource: string): Promise<Target> {
     const allowed = allowedApis(client).find(({ identifier }) => identifier === resource)
     const api = allowed && (await clients.api(resource))
-    if (!api)
+    if (!api || api.builtIn)
       throw new errors.InvalidTarget('this client may not use the resource, or it does not exist')
     return {
       audience: resource,

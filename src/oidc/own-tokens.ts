@@ -24,6 +24,8 @@ export type OwnToken = {
   sub: string
   /** Absent where a service acts for itself. */
   accountId?: string
+  /** Who that is, where the reading of the token found it. */
+  account?: Row
   clientId: string
   grant?: Row
   audience?: string
@@ -91,9 +93,9 @@ export function createTokenReader({ issuer, pool, clients, keys }: Options) {
       return undefined
     const own = { sub, clientId, audience: aud, scopes: words(scope), expiresAt: exp }
     if (gid === undefined) return sub === clientId ? { ...own, ...more(payload) } : undefined
-    const { grant } = await read(pool, 'grant', [String(gid)])
-    if (!grant || grant.client_id !== clientId) return undefined
-    return { ...own, accountId: String(grant.account_id), grant, ...more(payload) }
+    const { grant, account } = await read(pool, 'grant', [String(gid)])
+    if (!grant || !account || grant.client_id !== clientId) return undefined
+    return { ...own, accountId: String(grant.account_id), account, grant, ...more(payload) }
   }
 
   async function opaque(value: string): Promise<OwnToken | undefined> {
@@ -121,10 +123,11 @@ export function createTokenReader({ issuer, pool, clients, keys }: Options) {
       ...more({ ...extra }),
     }
     if (model === 'ClientCredentials') return { ...own, sub: own.clientId }
-    const { grant, session } = found
-    if (!grant || grant.client_id !== clientId || grant.account_id !== accountId) return undefined
+    const { grant, session, account } = found
+    if (!grant || !account || grant.client_id !== clientId || grant.account_id !== accountId)
+      return undefined
     if (row.expires_with_session === true && session?.account_id !== accountId) return undefined
-    return { ...own, sub: String(accountId), accountId: String(accountId), grant }
+    return { ...own, sub: String(accountId), accountId: String(accountId), account, grant }
   }
 
   async function verified(value: string, typ: string | undefined): Promise<JWTPayload | undefined> {

@@ -3,11 +3,17 @@
  * one import of the engine's private files; it has no other door to the nonces it gives out.
  */
 import { createHash, type X509Certificate } from 'node:crypto'
-import { errors, type KoaContextWithOIDC } from 'oidc-provider'
+import type { Context } from 'koa'
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import type { StoredClient } from '../clients/clients.ts'
 import type { FindCertificate } from './mutual-tls.ts'
 
 type Proof = { thumbprint: string; jti: string }
-type ValidateDpop = (provider: unknown, ctx: KoaContextWithOIDC) => Promise<Proof | undefined>
+type ValidateDpop = (
+  provider: unknown,
+  ctx: KoaContextWithOIDC,
+  accessToken?: string,
+) => Promise<Proof | undefined>
 
 // As a value, so that the compiler does not look for types that are not there.
 const privateFile: string = 'oidc-provider/lib/helpers/validate_dpop.js'
@@ -60,6 +66,45 @@ export function holdsKeyOf(
   return cnf?.['x5t#S256'] === undefined || cnf['x5t#S256'] === shown.x5t
 }
 
-function thumbprintOf(certificate: X509Certificate): string {
+/**
+ * The key that a proof at a door of ours shows to hold (RFC 9449 §7), for the token that it comes with; undefined without
+ * one. Throws as the engine does; the proof is spent here. What `ctx` answers may get a nonce.
+ */
+export async function proveAtDoor(
+  ctx: Context,
+  {
+    provider,
+    url,
+    accessToken,
+    client,
+  }: { provider: Provider; url: string; accessToken: string; client: StoredClient },
+): Promise<string | undefined> {
+  const seen = {
+    method: ctx.method,
+    req: ctx.req,
+    get: (name: string) => ctx.get(name),
+    set: (name: string, value: string) => ctx.set(name, value),
+    oidc: {
+      provider,
+      route: 'api',
+      urlFor: () => url,
+      client: {
+        profile: client.profile,
+        dpopBoundAccessTokens: client.metadata.dpop_bound_access_tokens === true,
+      },
+    },
+  } as unknown as KoaContextWithOIDC
+  const proof = await validateDpop(provider, seen, accessToken)
+  if (!proof) return undefined
+  const { ReplayDetection } = provider as unknown as { ReplayDetection: Replays }
+  const exp = Math.floor(Date.now() / 1000) + proofSeconds
+  if (!(await ReplayDetection.unique(client.id, proof.jti, exp))) {
+    throw new errors.InvalidDpopProof('DPoP proof JWT Replay detected')
+  }
+  return proof.thumbprint
+}
+
+/** As tokens name a certificate (RFC 8705 §3.1). */
+export function thumbprintOf(certificate: X509Certificate): string {
   return createHash('sha256').update(certificate.raw).digest('base64url')
 }

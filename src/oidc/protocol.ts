@@ -18,6 +18,7 @@ import { learnHolder } from './dpop.ts'
 import { refusalIn } from './error-references.ts'
 import { runAfterFlush } from './events.ts'
 import { offeredMembers } from './offers.ts'
+import type { TokenReader } from './own-tokens.ts'
 import { findPosted, keepPosted, postedParameter } from './posted-requests.ts'
 import { pointToMetadata } from './protected-resources.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
@@ -40,6 +41,7 @@ export type Engine = {
   /** Filled by the first request for it, and anew when other things are offered. */
   discovery?: { offered: string; document: Document }
   introspectStructured(ctx: KoaContextWithOIDC): Promise<void>
+  tokens: TokenReader
 }
 
 export type ProtocolOptions = {

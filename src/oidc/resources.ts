@@ -1,6 +1,7 @@
 /** APIs (RFC 8707): which tokens they take, and who may ask for them. */
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import type { StoredClient } from '../clients/clients.ts'
+import { ownApiIdentifier } from '../clients/own-api.ts'
 import { apisOfDetails, type DetailTypes } from './authorization-details.ts'
 import type { ClientCache } from './client-cache.ts'
 
@@ -45,10 +46,14 @@ export function resourceIndicators(clients: ClientCache, types: DetailTypes) {
   }
 }
 
-/** Whether the client is a service of the API that a token is for: it may ask about such tokens. */
-export function servesApi(client: Client | undefined, audience: unknown): boolean {
+/**
+ * Whether the client is a service of the API that a token is for: it may ask about such tokens. Our own API is served by
+ * us alone; a service that may call it learns nothing of other tokens for it.
+ */
+export function servesApi(client: Client | undefined, audience: unknown, issuer: string): boolean {
   return (
     client?.grantTypeAllowed('client_credentials') === true &&
+    audience !== ownApiIdentifier(issuer) &&
     allowedApis(client).some((api) => api.identifier === audience)
   )
 }

@@ -65,7 +65,7 @@ export function createStructuredIntrospection(options: Options) {
     if (!payload) return undefined
     const { client } = ctx.oidc
     const own = payload.client_id === client?.clientId
-    if (!own && !servesApi(client, payload.aud)) return undefined
+    if (!own && !servesApi(client, payload.aud, options.issuer)) return undefined
     if (!(await options.clients.client(String(payload.client_id)))) return undefined
     if (payload.gid !== undefined) {
       const { grant } = await read(options.reads, 'grant', [String(payload.gid)])

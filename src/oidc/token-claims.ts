@@ -1,5 +1,6 @@
 /** What access tokens carry beside the members of the standards, and what a service's own never carry. */
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { ownApiIdentifier, scopesOfPeople } from '../clients/own-api.ts'
 import { standardScopes } from '../clients/scopes.ts'
 import { claimsOfDerived } from './derived-tokens.ts'
 
@@ -16,7 +17,9 @@ type Token = {
  */
 export function extraTokenClaims(ctx: KoaContextWithOIDC, token: Token) {
   if (token.kind === 'ClientCredentials') {
-    const asked = [...ctx.oidc.requestParamScopes].filter((scope) => standardScopes.includes(scope))
+    const all = [...ctx.oidc.requestParamScopes]
+    const ours = token.aud === ownApiIdentifier(ctx.oidc.issuer) ? scopesOfPeople(all) : []
+    const asked = [...all.filter((scope) => standardScopes.includes(scope)), ...ours]
     if (asked.length > 0) {
       throw new errors.InvalidScope('only a person can allow this scope', asked.join(' '))
     }

@@ -57,7 +57,7 @@ export function createTokenExchange({ db, clients, tokens, findCertificate }: De
     const shown = await provePossession(ctx, findCertificate)
     const subject = await present(params, 'subject', shown)
     if (!subject?.accountId || !subject.grant) throw unacceptable('subject', 'it is of no person')
-    const exchange = await allowed(client, subject, audienceOf(params))
+    const exchange = await allowed(ctx, subject, audienceOf(params))
     const actor = await present(params, 'actor', shown)
     const act = actAs(client, exchange, subject, actor)
     const target = await targetOf(exchange)
@@ -105,10 +105,15 @@ export function createTokenExchange({ db, clients, tokens, findCertificate }: De
     return token
   }
 
-  async function allowed(client: Client, subject: OwnToken, audience: string | undefined) {
+  async function allowed(
+    { oidc: { client, issuer } }: KoaContextWithOIDC,
+    subject: OwnToken,
+    audience: string | undefined,
+  ) {
+    if (!client) throw new errors.InvalidClient('client authentication is needed')
     const mayHold =
       subject.clientId === client.clientId ||
-      servesApi(client, subject.audience) ||
+      servesApi(client, subject.audience, issuer) ||
       subject.audience === client.clientId
     const rows = (await findExchanges(db, client.clientId, audience)).filter(
       ({ sourceClientId }) =>
@@ -131,7 +136,7 @@ export function createTokenExchange({ db, clients, tokens, findCertificate }: De
       if (await clients.client(audience)) return { audience, scope: '', format: 'opaque' }
     } else {
       const api = await clients.api(audience)
-      if (api) {
+      if (api && !api.builtIn) {
         return {
           audience,
           scope: api.scopes.join(' '),

@@ -112,6 +112,7 @@ export function consentPages(deps: PagesDeps) {
         kind: 'api',
         api: api?.name ?? identifier,
         scopes: scopes.map((scope) => ({ scope })),
+        own: api?.builtIn ?? false,
       })
     }
     for (const detail of detailsOf(flow.parameters.authorization_details)) {

@@ -59,6 +59,8 @@ export type ConsentItem =
       /** The API's name, or its identifier when it has none. */
       api: string
       scopes: readonly { scope: string; description?: string | undefined }[]
+      /** Ours, whose scopes have words in every language. */
+      own?: boolean
     }
   | {
       /** Something asked for in detail (RFC 9396), in the words of its API's schema. */

@@ -83,6 +83,7 @@ function optionsOf(issuer: string, { keys, api }: Cast): ProviderOptions {
         tokenFormat: 'jwt',
         tokenAlg: 'ES256',
         authorizationTypes: [],
+        builtIn: false,
         createdAt: new Date(),
       }),
     },

@@ -513,7 +513,11 @@ test('APIs: created, given to a client, shown, deleted', async () => {
     apis: [identifier],
   })
   expect((await json(['apis', 'get', identifier])).api.clients).toEqual([client.client_id])
-  expect((await json(['apis', 'list'])).apis).toMatchObject([{ identifier }])
+  const { apis } = await json(['apis', 'list'])
+  expect(apis).toMatchObject([{ identifier }, { built_in: true, name: 'letuslearn' }])
+  const [, { identifier: ours }] = apis
+  expect((await idp(['apis', 'delete', ours, '--yes'])).code).toBe(5)
+  expect((await idp(['apis', 'update', ours, '--remove-scope', 'account', '--yes'])).code).toBe(5)
   expect((await idp(['apis', 'list'])).stdout).toContain('files:read files:write')
 
   expect((await idp(['apis', 'delete', identifier])).code).toBe(2)

@@ -60,6 +60,7 @@ export const catalog = {
     updatedAt: 'timestamp with time zone default',
     tokenFormat: 'text default',
     tokenAlg: 'text default',
+    builtIn: 'boolean default',
   },
   auditEvents: {
     id: 'uuid',

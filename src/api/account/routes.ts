@@ -1,0 +1,19 @@
+/** `/api/account`: the account pages for programs, through the same rooms. */
+import type { Middleware } from 'koa'
+import { allowOrigins } from '../cors.ts'
+import { routesOf } from '../operations.ts'
+import { type AccountDeps, createSignInDemand } from './context.ts'
+import { accountOperations } from './operations.ts'
+import { profileHandlers } from './profile.ts'
+
+export function accountApiRoutes(deps: AccountDeps): Middleware[] {
+  const handlers = {
+    ...profileHandlers(deps),
+  }
+  const { bearer } = deps
+  const demandSignIn = createSignInDemand(deps)
+  return [
+    allowOrigins('/api/account'),
+    ...routesOf(accountOperations, handlers, { bearer, demandSignIn }),
+  ]
+}

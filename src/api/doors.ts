@@ -1,0 +1,9 @@
+/** Every table of operations; a new door is a line here, and the document tells of it. */
+import { accountOperations } from './account/operations.ts'
+import type { Operations } from './operations.ts'
+import { registrationOperations } from './registration-operations.ts'
+
+export const allOperations = {
+  ...registrationOperations,
+  ...accountOperations,
+} as const satisfies Operations

@@ -325,7 +325,6 @@ export function createApp(options: AppOptions): App {
   koa.use(pageRoutes(pagesDeps).routes())
   for (const middleware of registrationRoutes({ registration, views, limits, blocked }))
     koa.use(middleware)
-  for (const middleware of registrationRoutes({ registration, views, limits })) koa.use(middleware)
   const bearer = createBearer({
     issuer: config.issuer,
     clients,

@@ -14,6 +14,7 @@ export const eventWords = {
   'password.changed': 'password',
   'password.set': 'password-set',
   'password.reset': 'reset',
+  'account.recovery_linked': 'recovery-link',
   'mail_proof.refused': 'code-refused',
   'account.address_changed': 'address',
   'account.address_restored': 'address-restored',

@@ -21,6 +21,7 @@ import { listFactors, userJson } from './user-view.ts'
 import { addUsersCreate } from './users-create.ts'
 import { addUsersFactors } from './users-factors.ts'
 import { addUsersMove } from './users-move.ts'
+import { addUsersRecover } from './users-recover.ts'
 import { addUsersUpdate } from './users-update.ts'
 
 type Flags = { json?: boolean }
@@ -35,6 +36,7 @@ export function addUsers(program: Command, context: Context): void {
   addUsersCreate(users, context)
   addUsersUpdate(users, context, resolveUser)
   addUsersFactors(users, context, resolveUser)
+  addUsersRecover(users, context, resolveUser)
   addUsersMove(users, context)
   withExamples(
     users

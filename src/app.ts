@@ -425,7 +425,7 @@ export function createApp(options: AppOptions): App {
       } else if (changed === 'keys') {
         keys = await loadSigningKeys(db, keyring)
         engine = createEngine()
-      } else {
+      } else if (changed !== 'roles') {
         clients.forget()
         policies.forget()
         breached.forget()

@@ -8,17 +8,12 @@ import type { Db } from '../database/connection.ts'
 import type { AccountStatus, Tables } from '../database/tables.ts'
 import { transact } from '../database/transact.ts'
 import { AppError, type FieldError } from '../errors.ts'
+import { grantRole } from '../roles/holders.ts'
 import { endSessions } from '../sessions/end-sessions.ts'
 import { canonicalEmail } from './email.ts'
 import { insertAccount, type NewAccount } from './new-account.ts'
 
 export type Account = Selectable<Tables['accounts']>
-
-/** Throws `role_invalid` (400). */
-export function assertRole(role: string): void {
-  if (/^[a-z][a-z0-9_.:-]{0,63}$/.test(role)) return
-  throw new AppError('role_invalid', 400, { detail: `A role reads like "admin": ${role}` })
-}
 
 /**
  * By username or proven address, in one statement whatever was typed, so that time tells nothing. An
@@ -67,17 +62,6 @@ export function listAccounts(
   return query.execute()
 }
 
-/** Sorted; a missing account has none. */
-export async function listRoles(db: Db, accountId: string): Promise<string[]> {
-  const rows = await db
-    .selectFrom('accountRoles')
-    .select('role')
-    .where('accountId', '=', accountId)
-    .orderBy('role')
-    .execute()
-  return rows.map(({ role }) => role)
-}
-
 /** An account whose address an operator vouches for. Every field has passed its check. */
 export function createAccount(
   db: Db,
@@ -93,29 +77,10 @@ export function createAccount(
       accountId: made.id,
       detail: { username: account.username },
     })
-    for (const role of account.roles ?? []) await addRole(trx, made.id, role, actor)
+    for (const role of account.roles ?? []) {
+      await grantRole(trx, role, { kind: 'account', id: made.id }, { actor, make: true })
+    }
     return made
-  })
-}
-
-/** False when the account had the role. Throws `role_invalid` (400). */
-export async function addRole(
-  db: Db,
-  accountId: string,
-  role: string,
-  actor: Actor,
-): Promise<boolean> {
-  assertRole(role)
-  return transact(db, async (trx) => {
-    const added = await trx
-      .insertInto('accountRoles')
-      .values({ accountId, role })
-      .onConflict((conflict) => conflict.doNothing())
-      .returning('role')
-      .executeTakeFirst()
-    if (!added) return false
-    await record(trx, { type: 'account.role_added', actor, accountId, detail: { role } })
-    return true
   })
 }
 

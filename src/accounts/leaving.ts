@@ -7,20 +7,22 @@ import { sql } from 'kysely'
 import { type Origin, record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
+import { AppError } from '../errors.ts'
 import { endSessions } from '../sessions/end-sessions.ts'
 import { tell } from './notices.ts'
 
 export const graceDays = 7
 
 /** False for the last admin: somebody has to be able to look after the others. */
-export function askDeletion(db: Db, accountId: string, origin: Origin): Promise<boolean> {
+export async function askDeletion(db: Db, accountId: string, origin: Origin): Promise<boolean> {
+  return leave(db, accountId, origin).catch((error: unknown) => {
+    if (error instanceof AppError && error.code === 'last_admin') return false
+    throw error
+  })
+}
+
+function leave(db: Db, accountId: string, origin: Origin): Promise<boolean> {
   return transact(db, async (trx) => {
-    // One after the other, so that two admins who leave at once do not both see the other.
-    const { rows: admins } = await sql<{ accountId: string }>`
-      select r.account_id from account_roles r join accounts a on a.id = r.account_id
-      where r.role = 'admin' and a.status = 'active' and a.deletion_due_at is null
-      order by a.id for update of a`.execute(trx)
-    if (admins.length === 1 && admins[0]?.accountId === accountId) return false
     await trx
       .updateTable('accounts')
       .set({ deletionDueAt: sql<Date>`now() + make_interval(days => ${graceDays})` })
@@ -113,6 +115,7 @@ export async function exportAccount(db: Db, accountId: string): Promise<Record<s
       'exported_at', now(),
       'account', to_jsonb(a) - 'password_hash' - 'username_skeleton',
       'roles', ${list(sql`select role, created_at from account_roles where account_id = a.id`)},
+      'groups', ${list(sql`select group_name, created_at from group_members where account_id = a.id`)},
       'sessions', ${list(sql`select signed_in_at, seen_at, host(address) as address, user_agent, expires_at, acr, amr
         from sessions where account_id = a.id`)},
       'connected_apps', ${list(sql`select client_id, scopes, claims, resources, created_at, updated_at

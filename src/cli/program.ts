@@ -1,6 +1,7 @@
 /** The whole of `idp`: its commands, its help, and how each of them ends. */
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { addAccess } from './access.ts'
 import { addApis } from './apis.ts'
 import { addBlocks } from './blocks.ts'
 import { addCreate, addUpdate } from './clients-create.ts'
@@ -11,6 +12,7 @@ import { type Context, createContext } from './context.ts'
 import { type CliError, exitCodes, explain } from './errors.ts'
 import { addExchanges } from './exchanges.ts'
 import { addExplain } from './explain.ts'
+import { addGroups } from './groups.ts'
 import { overview } from './help.ts'
 import { addInvites } from './invites.ts'
 import type { Io } from './io.ts'
@@ -21,6 +23,7 @@ import { addMetadataHosts } from './metadata-hosts.ts'
 import { addMigrate } from './migrate.ts'
 import { addPasskeys } from './passkeys.ts'
 import { addRegistrationTokens } from './registration-tokens.ts'
+import { addRoles } from './roles.ts'
 import { addSessions } from './sessions.ts'
 import { addSettings } from './settings.ts'
 import { addUsers } from './users.ts'
@@ -87,6 +90,9 @@ export function buildProgram(context: Context): Command {
   program.commandsGroup('People:')
   addUsers(program, context)
   addInvites(program, context)
+  addRoles(program, context)
+  addGroups(program, context)
+  addAccess(program, context)
   addPasskeys(program, context)
   addSessions(program, context)
   addBlocks(program, context)

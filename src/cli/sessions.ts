@@ -9,7 +9,7 @@ import { resolveClient } from './clients-find.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
-import { resolveUser } from './users.ts'
+import { resolveUser } from './user-find.ts'
 
 type Flags = { account?: string; client?: string; json?: boolean }
 type ListFlags = Flags & { limit: string; quiet?: boolean }

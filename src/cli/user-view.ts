@@ -1,8 +1,9 @@
 /** How an account looks to programs. */
 import { sql } from 'kysely'
-import { type Account, listRoles } from '../accounts/accounts.ts'
+import type { Account } from '../accounts/accounts.ts'
 import { listPasskeys, type Passkey } from '../credentials/passkeys.ts'
 import type { Db } from '../database/connection.ts'
+import { listGroupsOf, listHeldRoles } from '../roles/holders.ts'
 
 /** What the person could prove, as policies name it; a proven address counts where a mailed code does. */
 export async function listFactors(db: Db, accountId: string): Promise<string[]> {
@@ -44,7 +45,8 @@ export async function userJson(
         }
       : {}),
     status: account.status,
-    roles: await listRoles(db, account.id),
+    roles: (await listHeldRoles(db, account.id)).map(({ role }) => role),
+    groups: await listGroupsOf(db, account.id),
     created_at: account.createdAt.toISOString(),
   }
 }

@@ -1,22 +1,16 @@
 /** `idp users create update list get disable enable`: people, from the operator's side. */
 import type { Command } from 'commander'
-import {
-  type Account,
-  disableAccount,
-  enableAccount,
-  findAccount,
-  findByIdentifier,
-  listAccounts,
-  listRoles,
-} from '../accounts/accounts.ts'
+import { type Account, disableAccount, enableAccount, listAccounts } from '../accounts/accounts.ts'
 import { listPasskeys } from '../credentials/passkeys.ts'
 import type { Db } from '../database/connection.ts'
 import type { AccountStatus } from '../database/tables.ts'
+import { type HeldRole, listGroupsOf, listHeldRoles } from '../roles/holders.ts'
 import { stamp } from './client-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import type { Cell, Output } from './output.ts'
+import { resolveUser } from './user-find.ts'
 import { listFactors, userJson } from './user-view.ts'
 import { addUsersCreate } from './users-create.ts'
 import { addUsersFactors } from './users-factors.ts'
@@ -153,16 +147,6 @@ function switchOn(context: Context, user: string, flags: Flags): Promise<void> {
   })
 }
 
-/** By username, proven address or id; throws "not found". */
-export async function resolveUser(db: Db, user: string): Promise<Account> {
-  const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(user)
-  const account = isId ? await findAccount(db, user) : await findByIdentifier(db, user)
-  if (account) return account
-  throw new CliError(exitCodes.notFound, `There is no account “${user}”.`, [
-    'Give a username, a proven address or an id; see: idp users list',
-  ])
-}
-
 async function show(db: Db, out: Output, account: Account, flags: Flags): Promise<void> {
   if (flags.json) return out.json({ user: await userJson(db, account, { factors: true }) })
   const passkeys = await listPasskeys(db, account.id)
@@ -172,7 +156,8 @@ async function show(db: Db, out: Output, account: Account, flags: Flags): Promis
     ['Email', account.email ?? 'none proven yet'],
     ['Status', account.status],
     ['Reason', account.disabledReason ?? undefined],
-    ['Roles', await listRoles(db, account.id)],
+    ['Roles', (await listHeldRoles(db, account.id)).map(heldText)],
+    ['Groups', await listGroupsOf(db, account.id)],
     [
       'Passkeys',
       passkeys.map(({ name, createdAt }) => `${name || 'unnamed'}, since ${stamp(createdAt)}`),
@@ -183,6 +168,10 @@ async function show(db: Db, out: Output, account: Account, flags: Flags): Promis
     ['Id', account.id],
     ['Since', stamp(account.createdAt)],
   ])
+}
+
+function heldText({ role, own, groups }: HeldRole): string {
+  return own ? role : `${role} (by ${groups.join(', ')})`
 }
 
 function asRow(account: Account): Cell[] {

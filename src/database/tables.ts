@@ -48,6 +48,27 @@ export type Tables = {
     role: string
     createdAt: Generated<Date>
   }
+  roles: {
+    id: string
+    name: string
+    clientId: string | null
+    description: Generated<string>
+    permissions: Generated<string[]>
+    builtIn: Generated<boolean>
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+  }
+  groups: {
+    name: string
+    description: Generated<string>
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+  }
+  groupMembers: { groupName: string; accountId: string; createdAt: Generated<Date> }
+  groupRoles: { groupName: string; role: string; createdAt: Generated<Date> }
+  clientRoles: { clientId: string; role: string; createdAt: Generated<Date> }
+  clientAccess: { clientId: string; role: string | null; groupName: string | null }
+  adminGuard: { isOnly: Generated<boolean> }
   passkeyHolders: { accountId: string; userHandle: Buffer; createdAt: Generated<Date> }
   passkeys: {
     id: string

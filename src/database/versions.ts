@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import type pg from 'pg'
 import type { Db } from './connection.ts'
 
-export type VersionName = 'clients' | 'keys' | 'settings' | 'blocks'
+export type VersionName = 'clients' | 'keys' | 'settings' | 'blocks' | 'roles'
 
 /** Call it in the transaction of the change: others see the number and the change together. */
 export async function bumpVersion(db: Db, name: VersionName): Promise<void> {

@@ -4,10 +4,11 @@
  * used, expired, revoked or another's address: whoever brings the code hears one answer (`invite_invalid`).
  */
 import { sql } from 'kysely'
-import { addRole } from '../accounts/accounts.ts'
 import { record } from '../audit/audit.ts'
 import type { Keyring } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
+import { grantRole } from '../roles/holders.ts'
+import { findRole } from '../roles/roles.ts'
 import { inviteHashes } from './codes.ts'
 
 type Brought = {
@@ -80,7 +81,11 @@ export async function acceptInvite(
     .executeTakeFirst()
   if (!invite) return false
   const actor = { kind: 'system', id: `invite ${inviteId}` } as const
-  for (const role of invite.roles) await addRole(trx, accountId, role, actor)
+  const account = { kind: 'account', id: accountId } as const
+  for (const role of invite.roles) {
+    // One that has ended since is nothing any more.
+    if (await findRole(trx, role)) await grantRole(trx, role, account, { actor })
+  }
   await record(trx, {
     type: 'invite.accepted',
     actor: { kind: 'person', id: accountId },

@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
-import { assertRole } from '../accounts/accounts.ts'
 import { canonicalEmail } from '../accounts/email.ts'
 import { type Actor, type Origin, record } from '../audit/audit.ts'
 import type { Keyring } from '../crypto.ts'
@@ -12,6 +11,9 @@ import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { AppError } from '../errors.ts'
 import { enqueue } from '../jobs/tasks.ts'
+import { assertGivable } from '../roles/groups.ts'
+import { beginChange } from '../roles/may-grant.ts'
+import { assertRole, ensureRole } from '../roles/roles.ts'
 import { inviteCode, inviteHashes } from './codes.ts'
 
 export type Invite = {
@@ -44,7 +46,7 @@ type By = { actor: Actor; origin?: Origin | undefined }
 
 /**
  * `code` is told here and never again. Throws `invite_uses_invalid`, `invite_note_too_long`, `invite_without_address`,
- * `email_invalid` and `role_invalid` (all 400).
+ * `email_invalid` and `role_invalid` (all 400), `role_everybodys` (422), `grants_more_than_held` (403).
  */
 export async function createInvite(
   { db, keyring }: { db: Db; keyring: Keyring },
@@ -60,11 +62,14 @@ export async function createInvite(
   if (sendIn && !address) throw new AppError('invite_without_address', 400)
   const roles = [...new Set(input.roles)]
   roles.forEach(assertRole)
+  roles.forEach(assertGivable)
   const id = randomBytes(5).toString('hex')
   const code = inviteCode(keyring, id)
   const [codeHash] = inviteHashes(keyring, code)
   if (!codeHash) throw new Error('an invitation without a code')
   return transact(db, async (trx) => {
+    if (roles.length > 0) await beginChange(trx, { actor, origin }, { roles })
+    for (const role of roles) await ensureRole(trx, role, { actor, origin })
     await trx
       .insertInto('invites')
       .values({

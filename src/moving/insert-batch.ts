@@ -2,6 +2,7 @@
 import type { Actor } from '../audit/audit.ts'
 import { newId } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
+import { bumpVersion } from '../database/versions.ts'
 import type { CheckedAccount } from './account-line.ts'
 
 export type Candidate = { number: number; account: CheckedAccount }
@@ -69,7 +70,10 @@ function accountRow(account: CheckedAccount) {
 
 async function insertBelongings(trx: Db, accounts: CheckedAccount[]): Promise<void> {
   const roles = accounts.flatMap(({ id, roles }) => roles.map((role) => ({ accountId: id, role })))
-  if (roles.length > 0) await trx.insertInto('accountRoles').values(roles).execute()
+  if (roles.length > 0) {
+    await bumpVersion(trx, 'roles')
+    await trx.insertInto('accountRoles').values(roles).execute()
+  }
   const holders = accounts.flatMap(({ id, passkeyHandle }) =>
     passkeyHandle ? [{ accountId: id, userHandle: passkeyHandle }] : [],
   )

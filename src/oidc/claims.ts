@@ -43,8 +43,18 @@ export function accountClaims(account: Row): Record<string, unknown> {
     phone_number: account.phone_number,
     phone_number_verified:
       account.phone_number == null ? null : account.phone_number_verified_at != null,
-    groups: account.roles,
+    groups: groupNames(account),
   })
+}
+
+/**
+ * The claim `groups`: names of groups and of roles that count everywhere, which share one space of names. Apps that know
+ * no other claim take roles from it.
+ */
+export function groupNames(account: Row | undefined): string[] {
+  const groups = (account?.groups as string[] | undefined) ?? []
+  const roles = (account?.roles as string[] | undefined) ?? []
+  return [...new Set([...groups, ...roles.filter((role) => !role.includes('/'))])].toSorted()
 }
 
 function withoutNull(claims: Record<string, unknown>): Record<string, unknown> {

@@ -4,7 +4,7 @@ import { type Address, addressMembers } from '../accounts/contact.ts'
 import { record } from '../audit/audit.ts'
 import { standardScopes } from '../clients/scopes.ts'
 import { detailsOf } from '../oidc/authorization-details.ts'
-import { claimsByScope } from '../oidc/claims.ts'
+import { claimsByScope, groupNames } from '../oidc/claims.ts'
 import { claimsOf, type Wanted } from '../oidc/consent.ts'
 import { type Flow, finishConsent, finishWithError } from '../oidc/interactions.ts'
 import type { ConsentItem } from '../views/page-data.ts'
@@ -102,7 +102,7 @@ export function consentPages(deps: PagesDeps) {
       items.push({ kind: 'phone', number: asText(account?.phone_number), verified })
     }
     if (wants('groups', ...claimsByScope.groups)) {
-      items.push({ kind: 'groups', groups: (account?.roles as string[] | undefined) ?? [] })
+      items.push({ kind: 'groups', groups: groupNames(account) })
     }
     for (const [identifier, scopes] of Object.entries(wanted.resources)) {
       // An API that nothing was asked of gets nothing.

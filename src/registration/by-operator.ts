@@ -3,10 +3,12 @@
  * house's own `admin` has to come from somewhere. A vouched-for address makes the account active at once; any
  * other is proven by the person, who signs in with the password and is asked for the mailed code.
  */
-import { addRole, assertRole, createAccount } from '../accounts/accounts.ts'
+import { createAccount } from '../accounts/accounts.ts'
 import type { Actor } from '../audit/audit.ts'
 import { transact } from '../database/transact.ts'
 import { AppError, type FieldError } from '../errors.ts'
+import { grantRole } from '../roles/holders.ts'
+import { assertRole } from '../roles/roles.ts'
 import { begin } from './begin.ts'
 import type { RegistrationDeps } from './deps.ts'
 import { checkFields, type Fields } from './fields.ts'
@@ -53,7 +55,9 @@ async function inviteToProve(
   const { accountId, error } = begun.registration
   if (accountId === null) throw new AppError(error ?? 'internal', 500)
   await transact(deps.db, async (trx) => {
-    for (const role of roles) await addRole(trx, accountId, role, actor)
+    for (const role of roles) {
+      await grantRole(trx, role, { kind: 'account', id: accountId }, { actor, make: true })
+    }
   })
   return { ok: true, accountId, status: 'unverified' }
 }

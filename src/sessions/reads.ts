@@ -34,10 +34,13 @@ const account: Part = {
     phone_number_verified_at: 'timestamptz',
     updated_at: 'timestamptz',
     roles: 'text[]',
+    groups: 'text[]',
   },
   computed: {
-    roles:
-      'array(select ar.role from account_roles ar where ar.account_id = a.id order by ar.role)',
+    // Everybody's is not among them, and those of all apps are: whom they are shown to is claims.ts's business.
+    roles: 'array(select h.role from held_roles h where h.account_id = a.id order by h.role)',
+    groups:
+      'array(select m.group_name from group_members m where m.account_id = a.id order by m.group_name)',
   },
 }
 

@@ -1,13 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import {
-  addRole,
   createAccount,
   disableAccount,
   enableAccount,
   findByIdentifier,
   getAccount,
   listAccounts,
-  listRoles,
 } from '../../src/accounts/accounts.ts'
 import { insertAccount } from '../../src/accounts/new-account.ts'
 import { newId, randomToken, sha256 } from '../../src/crypto.ts'
@@ -121,22 +119,6 @@ describe('uniqueness is the database’s', () => {
     })
     expect(id).toMatchObject({ ok: true })
   })
-})
-
-test('a role is given once, and audited', async () => {
-  const id = await person('roley')
-  expect(await addRole(db, id, 'admin', operator)).toBe(true)
-  expect(await addRole(db, id, 'admin', operator)).toBe(false)
-  await expect(addRole(db, id, "x'; drop", operator)).rejects.toMatchObject({
-    code: 'role_invalid',
-  })
-  expect(await listRoles(db, id)).toEqual(['admin'])
-  const events = await db
-    .selectFrom('auditEvents')
-    .select('type')
-    .where('accountId', '=', id)
-    .execute()
-  expect(events.map(({ type }) => type).sort()).toEqual(['account.created', 'account.role_added'])
 })
 
 describe('switched off', () => {

@@ -51,6 +51,9 @@ export const catalog = {
     createdAt: 'timestamp with time zone default',
     expiresAt: 'timestamp with time zone',
   },
+  adminGuard: {
+    isOnly: 'boolean default',
+  },
   apis: {
     identifier: 'text',
     name: 'text',
@@ -141,6 +144,11 @@ export const catalog = {
     createdAt: 'timestamp with time zone default',
     expiresAt: 'timestamp with time zone null',
   },
+  clientAccess: {
+    clientId: 'text',
+    role: 'text null',
+    groupName: 'text null',
+  },
   clientApis: {
     clientId: 'text',
     apiIdentifier: 'text',
@@ -154,6 +162,11 @@ export const catalog = {
     rest: 'jsonb default',
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
+  },
+  clientRoles: {
+    clientId: 'text',
+    role: 'text',
+    createdAt: 'timestamp with time zone default',
   },
   clientSecrets: {
     hash: 'bytea',
@@ -227,6 +240,22 @@ export const catalog = {
     createdAt: 'timestamp with time zone',
     expiresAt: 'timestamp with time zone',
     parents: 'text[] default',
+  },
+  groupMembers: {
+    groupName: 'text',
+    accountId: 'uuid',
+    createdAt: 'timestamp with time zone default',
+  },
+  groupRoles: {
+    groupName: 'text',
+    role: 'text',
+    createdAt: 'timestamp with time zone default',
+  },
+  groups: {
+    name: 'text',
+    description: 'text default',
+    createdAt: 'timestamp with time zone default',
+    updatedAt: 'timestamp with time zone default',
   },
   interactions: {
     idHash: 'bytea',
@@ -452,6 +481,16 @@ export const catalog = {
   replayDetection: {
     idHash: 'bytea',
     expiresAt: 'timestamp with time zone',
+  },
+  roles: {
+    id: 'text',
+    name: 'text',
+    clientId: 'text null',
+    description: 'text default',
+    permissions: 'text[] default',
+    builtIn: 'boolean default',
+    createdAt: 'timestamp with time zone default',
+    updatedAt: 'timestamp with time zone default',
   },
   sessions: {
     uid: 'text',

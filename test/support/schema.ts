@@ -29,7 +29,7 @@ export async function describeSchema(pool: pg.Pool): Promise<string> {
   const { rows: constraints } = await pool.query<Constraint>(
     `select relname as table, conname as name, contype as type, pg_get_constraintdef(c.oid, true) as text
      from pg_constraint c join (${ours}) t on t.oid = conrelid
-     where contype <> 'n' order by contype = 'p' desc, relname collate "C", conname collate "C"`,
+     where contype not in ('n', 't') order by contype = 'p' desc, relname collate "C", conname collate "C"`,
   )
   const foreign = constraints.filter(({ type }) => type === 'f')
   const { rows: indexes } = await pool.query<{ table: string; text: string }>(
@@ -56,7 +56,26 @@ export async function describeSchema(pool: pg.Pool): Promise<string> {
     '-- Generated from the catalogs; "npm run schema" writes it anew.\n',
     ...parts,
     references.join(''),
+    await describePromises(pool),
   ].join('\n')
+}
+
+/** Views, functions and triggers, in the order in which they can be made. */
+async function describePromises(pool: pg.Pool): Promise<string> {
+  // Extensions of a test cluster bring their own.
+  const own = (oid: string) =>
+    `not exists (select from pg_depend where objid = ${oid} and deptype = 'e')`
+  const { rows } = await pool.query<{ text: string }>(`
+    select 'create view ' || relname || ' as' || chr(10) || pg_get_viewdef(oid, true) as text, 1 as place, relname as name
+      from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v' and ${own('oid')}
+    union all
+    select replace(pg_get_functiondef(oid), 'public.', '') || ';', 2, proname
+      from pg_proc where pronamespace = 'public'::regnamespace and ${own('oid')}
+    union all
+    select replace(pg_get_triggerdef(g.oid, true), 'public.', '') || ';', 3, relname || tgname
+      from pg_trigger g join (${ours}) t on t.oid = tgrelid where not tgisinternal
+    order by place, name`)
+  return rows.map(({ text }) => `${text}\n`).join('\n')
 }
 
 /** The same columns as TypeScript: `type`, then `null` or `default` where an insert may leave it out. */

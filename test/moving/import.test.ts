@@ -179,6 +179,7 @@ describe('somebody else', () => {
   })
 
   test('twice in one file: what belongs to the second goes to nobody', async () => {
+    await pool.query("insert into roles (id, name) values ('reader', 'reader'), ('third', 'third')")
     const id = '01950000-0000-7000-8000-00000000000b'
     await put(fileOf(lineOf('taken')))
     const { result } = await put(

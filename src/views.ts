@@ -49,6 +49,15 @@ function neutralTexts<T extends Record<string, unknown>>(values: T): T {
   return Object.fromEntries(entries) as T
 }
 
+/** For the script that judges new passwords. */
+function strengthPhrases({ t }: Pick<Phrases, 't'>) {
+  const hints = ['own', 'common', 'word', 'pattern', 'date']
+  return {
+    scores: [0, 1, 2, 3, 4].map((score) => t(`password-strength.${score}`)),
+    hints: Object.fromEntries(hints.map((hint) => [hint, t(`password-strength.${hint}`)])),
+  }
+}
+
 export function createViews(options: {
   brandName: string
   supportEmail?: string | undefined
@@ -77,6 +86,7 @@ export function createViews(options: {
       bold,
       link,
       initial,
+      strengthPhrases: () => strengthPhrases(words),
       safeHref,
       /** Draws a template of views/parts as a piece of the page. */
       part: (name: string, data: object): Markup =>

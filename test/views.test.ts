@@ -191,14 +191,14 @@ describe('assets', () => {
 
   test('are found under the names that pages use, and nowhere else', () => {
     expect(paths).toHaveLength(3)
-    for (const path of paths) expect(views.asset(path)?.body.length).toBeGreaterThan(100)
+    for (const path of paths) expect(views.asset(path)?.body().length).toBeGreaterThan(100)
     expect(views.asset('/assets/look.css')).toBeUndefined()
     expect(views.asset('/assets/../layout.eta')).toBeUndefined()
   })
 
   test('load nothing from elsewhere', () => {
     for (const path of paths) {
-      const text = String(views.asset(path)?.body).replaceAll('http://www.w3.org/2000/svg', '')
+      const text = String(views.asset(path)?.body()).replaceAll('http://www.w3.org/2000/svg', '')
       expect(text).not.toMatch(/@import|url\(|https?:|\/\/[a-z]/)
     }
   })

@@ -41,7 +41,7 @@ async function drawSignIn(browser: Browser, colorScheme: 'light' | 'dark'): Prom
   await page.route('**/*', (route) => {
     const asset = views.asset(new URL(route.request().url()).pathname)
     return asset
-      ? route.fulfill({ contentType: asset.type, body: asset.body })
+      ? route.fulfill({ contentType: asset.type, body: asset.body() })
       : route.fulfill({ contentType: 'text/html', body: signInPage() })
   })
   await page.goto(origin)

@@ -29,6 +29,22 @@ test('the stylesheet that a page links to is there, for ever, and HEAD says so',
   expect([again.status, again.body]).toEqual([304, ''])
 })
 
+test('it is sent compressed to whoever reads that, under an ETag of its own', async () => {
+  const { ask } = await serve([...above(), serveAssets(views)])
+  const plain = await ask(path)
+  const etags = new Set([plain.headers.etag])
+  for (const encoding of ['br', 'gzip']) {
+    const { headers, body } = await ask(path, { headers: { 'accept-encoding': encoding } })
+    expect(headers).toMatchObject({ 'content-encoding': encoding, vary: 'Accept-Encoding' })
+    expect(body.length).toBeLessThan(plain.body.length / 2)
+    etags.add(headers.etag)
+  }
+  expect(etags.size).toBe(3)
+  expect(plain.headers['content-encoding']).toBe(undefined)
+  const none = await ask(path, { headers: { 'accept-encoding': 'br;q=0, zstd' } })
+  expect(none.headers['content-encoding']).toBe(undefined)
+})
+
 test('WB-12: nothing else lies there', async () => {
   const { ask } = await serve([...above(), serveAssets(views)])
   for (const other of [

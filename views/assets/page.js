@@ -1,7 +1,7 @@
 /*
  * What a script adds to pages that work without it: showing the password, counting down to the next
- * mail, going on when the mailed link was opened or every app was told, copying a reference, and
- * sending a form once however often its button is pressed.
+ * mail, going on when the mailed link was opened or every app was told, copying a reference, judging
+ * a new password, and sending a form once however often its button is pressed.
  */
 
 /** Puts a template's content where the template stands, and returns its button. */
@@ -117,6 +117,17 @@ function rest(form) {
   for (const button of form.querySelectorAll('.pressed')) button.classList.remove('pressed')
 }
 
+/** The judge is large, so it comes when somebody begins to type. Without it the server's rules stand alone. */
+function judgeWhenTyped(field) {
+  const begin = () =>
+    import(field.dataset.strength).then(
+      ({ watch }) => watch(field),
+      () => {},
+    )
+  field.addEventListener('input', begin, { once: true })
+}
+
+for (const field of document.querySelectorAll('[data-strength]')) judgeWhenTyped(field)
 for (const template of document.querySelectorAll('template[data-reveal]')) reveal(unfold(template))
 for (const line of document.querySelectorAll('[data-countdown]')) countDown(line)
 for (const field of document.querySelectorAll('[data-watched]')) goOnWhenProven(field)

@@ -316,7 +316,7 @@ test('EN-01 a password at an account without one costs what it costs at an unkno
   const check = createPasswordCheck({
     database: server.database,
     hasher: { verify: async (hash: unknown) => !compared.push(hash) },
-    signInLimits: { begin: async () => ({}) },
+    signInLimits: { begin: async () => ({ fail() {} }) },
     knownDevices: { find: () => undefined },
     onSignIn: () => {},
   } as unknown as Parameters<typeof createPasswordCheck>[0])

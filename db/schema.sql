@@ -340,6 +340,13 @@ create table device_codes (
 );
 CREATE INDEX device_codes_expires_at_idx ON device_codes USING btree (expires_at);
 
+create table doctor_probes (
+  token_hash bytea not null,
+  expires_at timestamp with time zone not null,
+  constraint doctor_probes_pkey PRIMARY KEY (token_hash)
+);
+CREATE INDEX doctor_probes_expires_at_idx ON doctor_probes USING btree (expires_at);
+
 create table grants (
   id text not null,
   account_id uuid not null,

@@ -22,6 +22,7 @@ import { createSignInCodeSender } from './credentials/sign-in-codes.ts'
 import { createKeyring } from './crypto.ts'
 import type { Database } from './database/connection.ts'
 import type { VersionName } from './database/versions.ts'
+import { takeProbe } from './doctor/probe-tokens.ts'
 import { createBlockedAddresses } from './http/blocked-addresses.ts'
 import { limitKeyAddress } from './http/client-address.ts'
 import { createCertificateReader } from './http/client-certificate.ts'
@@ -295,7 +296,11 @@ export function createApp(options: AppOptions): App {
 
   const koa = new Koa({ proxy: true })
   const door = { ...config, certificatePaths: [...Object.values(certificateEndpoints), '/api/'] }
-  for (const middleware of frontDoor({ config: door, views, logger, health, metrics }))
+  const probe = {
+    take: (token: string) => takeProbe(pool, token),
+    limit: (address: string) => limits.consume('probe-address', limitKeyAddress(address)),
+  }
+  for (const middleware of frontDoor({ config: door, views, logger, health, metrics, probe }))
     koa.use(middleware)
   koa.use(blocked.middleware)
   koa.use(async (ctx, next) => {

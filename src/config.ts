@@ -120,6 +120,32 @@ const schema = z.object({
 
 /** Throws ConfigError with every mistake. On loopback it makes and keeps a secret in DATA_DIR. */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const { problems, settings, secretKeys } = readAll(env)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return { ...settings, secretKeys: secretKeys() }
+}
+
+/** For whoever looks for mistakes: never throws, makes nothing. A setting that is not usable has its default. */
+export function examineConfig(env: NodeJS.ProcessEnv): {
+  /** `secretKeys` is empty where there is none yet. */
+  config: Config
+  /** Each begins with the name of its setting. */
+  problems: string[]
+} {
+  const { problems, settings } = readAll(env)
+  const { SECRET_KEY: given } = parse(pick(env, ['SECRET_KEY']), [])
+  const kept = settings.production ? undefined : peekSecret(settings.dataDir, problems)
+  const secretKeys = splitSecrets(given ?? kept ?? '')
+  const { port } = settings
+  const issuer = URL.canParse(settings.issuer) ? settings.issuer : `http://localhost:${port}`
+  return { config: { ...settings, issuer, secretKeys }, problems }
+}
+
+function readAll(env: NodeJS.ProcessEnv): {
+  problems: string[]
+  settings: Omit<Config, 'secretKeys'>
+  secretKeys(): string[]
+} {
   const problems: string[] = []
   const parsed = parse(env, problems)
   const issuer = parsed.ISSUER ?? `http://localhost:${parsed.PORT}`
@@ -139,16 +165,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   }
   const tls = readTls(parsed, problems)
   const secretKeys = readSecrets(parsed, production, problems)
-  if (problems.length > 0) throw new ConfigError(problems)
-
-  return omitUndefined({
+  const settings = omitUndefined({
     issuer,
     production,
     host: parsed.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
     port: parsed.PORT,
     databaseUrl: parsed.DATABASE_URL,
     dataDir: resolve(parsed.DATA_DIR),
-    secretKeys: secretKeys(),
     smtpUrl: parsed.SMTP_URL,
     mailFrom,
     trustedProxies: parsed.TRUSTED_PROXIES,
@@ -166,6 +189,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: parsed.LOG_LEVEL,
     startedByNpm: env.npm_lifecycle_event !== undefined,
   })
+  return { problems, settings, secretKeys }
 }
 
 export type CommandConfig = Pick<
@@ -292,13 +316,27 @@ function readSecrets(
   production: boolean,
   problems: string[],
 ): () => string[] {
-  const given = (parsed.SECRET_KEY ?? '').split(/[\s,]+/).filter((secret) => secret !== '')
+  const given = splitSecrets(parsed.SECRET_KEY ?? '')
   if (given.some((secret) => secret.length < 32 || new Set(secret).size < 8)) {
     problems.push('SECRET_KEY: too weak; each key needs 32 random characters or more')
   }
   if (given.length > 0 || production) return () => given
   // Made only once everything else is right, so that a refused start leaves nothing behind.
   return () => [keptSecret(resolve(parsed.DATA_DIR))]
+}
+
+function splitSecrets(text: string): string[] {
+  return text.split(/[\s,]+/).filter((secret) => secret !== '')
+}
+
+function peekSecret(dataDir: string, problems: string[]): string | undefined {
+  try {
+    return readFileSync(join(dataDir, secretFile), 'utf8').trim()
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT') problems.push(`DATA_DIR: cannot be read (${message})`)
+    return undefined
+  }
 }
 
 function keptSecret(dataDir: string): string {

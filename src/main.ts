@@ -4,6 +4,9 @@ import { inWords, watchForEnd } from './lifetime.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { startServer } from './server.ts'
 
+/** By then whoever balances the load knows that we are ready. */
+const examineAfterMs = 5000
+
 process.exit(await main())
 
 /** The exit code. */
@@ -22,7 +25,7 @@ async function main(): Promise<number> {
       const { allowPrivateTargets: targets } = config
       logger.warn({ targets }, 'ALLOW_PRIVATE_TARGETS: what apps name may lead into these')
     }
-    const server = await startServer(config, logger)
+    const server = await startServer(config, logger, { examineAfterMs })
     // What starting needed is garbage by now; V8 would keep its room for as long as the server rests.
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' })
     logger.info({ why: await ending }, 'stopping')

@@ -27,12 +27,13 @@ const dueTimes = ['*/10 * * * * cleanup', '13 * * * * rotate-keys'].join('\n')
 
 /**
  * Rejects, in words, when anything that is needed is missing; then nothing is left running. An empty `crontab` leaves
- * the jobs that fall due by the clock to others.
+ * the jobs that fall due by the clock to others. With `examineAfterMs` it looks at itself so long after it has come up
+ * (doctor/at-start.ts): mistakes become warnings, and nobody waits for that.
  */
 export async function startServer(
   config: Config,
   logger: Logger,
-  { crontab = dueTimes }: { crontab?: string } = {},
+  { crontab = dueTimes, examineAfterMs }: { crontab?: string; examineAfterMs?: number } = {},
 ): Promise<RunningServer> {
   const undo: (() => Promise<unknown>)[] = []
   const leave = async () => {
@@ -41,7 +42,7 @@ export async function startServer(
     }
   }
   try {
-    return await start({ config, logger, crontab }, undo, leave)
+    return await start({ config, logger, crontab, examineAfterMs }, undo, leave)
   } catch (error) {
     await leave()
     throw error
@@ -49,10 +50,16 @@ export async function startServer(
 }
 
 async function start(
-  { config, logger, crontab }: { config: Config; logger: Logger; crontab: string },
+  options: {
+    config: Config
+    logger: Logger
+    crontab: string
+    examineAfterMs: number | undefined
+  },
   undo: (() => Promise<unknown>)[],
   leave: () => Promise<void>,
 ): Promise<RunningServer> {
+  const { config, logger, crontab, examineAfterMs } = options
   const database = await openDatabase({
     ...config,
     onError: (error) => logger.error({ err: error }, 'database connection'),
@@ -106,9 +113,25 @@ async function start(
   const server = await listen(app.koa.callback(), config)
   listening = server
   logger.info({ issuer: config.issuer, host: config.host, port: server.port }, 'listening')
+  const leaving = new AbortController()
+  if (examineAfterMs !== undefined) {
+    const { signal } = leaving
+    const examination = async () => {
+      // Wanted once in the life of a process, so it is loaded when it is.
+      const { examineAtStart } = await import('./doctor/at-start.ts')
+      await examineAtStart({ config, database, logger, signal })
+    }
+    const timer = setTimeout(() => {
+      examination().catch((error: unknown) =>
+        logger.warn({ err: error }, 'could not examine itself'),
+      )
+    }, examineAfterMs).unref()
+    signal.addEventListener('abort', () => clearTimeout(timer))
+  }
   return {
     port: server.port,
     async close() {
+      leaving.abort()
       const clean = await server.close()
       await leave()
       return clean

@@ -9,6 +9,7 @@ import { addLife } from './clients-life.ts'
 import { addViews } from './clients-show.ts'
 import { addTest } from './clients-test.ts'
 import { type Context, createContext } from './context.ts'
+import { addDoctor } from './doctor.ts'
 import { type CliError, exitCodes, explain } from './errors.ts'
 import { addExchanges } from './exchanges.ts'
 import { addExplain } from './explain.ts'
@@ -98,6 +99,7 @@ export function buildProgram(context: Context): Command {
   addBlocks(program, context)
   addSettings(program, context)
   program.commandsGroup('Running:')
+  addDoctor(program, context)
   addKeys(program, context)
   addExplain(program, context)
   addMigrate(program, context)

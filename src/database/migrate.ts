@@ -60,7 +60,7 @@ async function applyMissing(pool: pg.Pool, directory: string): Promise<string[]>
   const files = readMigrations(directory)
   // Not destroyed: that would end the pool.
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
-  await refuseNewerSchema(db, files)
+  await refuseNewerSchema(db, directory)
   const provider = {
     getMigrations: async () =>
       Object.fromEntries(files.map((file) => [file.name, asMigration(file)])),
@@ -93,9 +93,17 @@ export async function migrationStatus(
   }))
 }
 
-async function refuseNewerSchema(db: Kysely<unknown>, files: { name: string }[]): Promise<void> {
-  const known = new Set(files.map(({ name }) => name))
-  const newer = [...(await listApplied(db)).keys()].filter((name) => !known.has(name))
+/** What the database took from a release that is newer than this one. */
+export async function newerMigrations(
+  { db }: { db: QueryExecutorProvider },
+  directory = shippedMigrations,
+): Promise<string[]> {
+  const known = new Set(readMigrations(directory).map(({ name }) => name))
+  return [...(await listApplied(db)).keys()].filter((name) => !known.has(name))
+}
+
+async function refuseNewerSchema(db: Kysely<unknown>, directory: string): Promise<void> {
+  const newer = await newerMigrations({ db }, directory)
   if (newer.length === 0) return
   throw new StorageError(
     'newer-schema',

@@ -444,6 +444,7 @@ export type Tables = {
   }
   lastingSecrets: { name: string; sealed: Buffer }
   versions: { name: string; version: Generated<string> }
+  doctorProbes: { tokenHash: Buffer; expiresAt: Date }
   rateLimits: { key: string; points: Generated<number>; expire: string | null }
   auditEvents: {
     id: string

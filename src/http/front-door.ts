@@ -13,6 +13,7 @@ import { securityHeaders } from './headers.ts'
 import type { Health } from './health.ts'
 import type { Metrics } from './metrics.ts'
 import { type PinOptions, pinHost } from './pinned-host.ts'
+import { answerProbes, type ProbeOptions } from './probe.ts'
 import { requestContext } from './request-context.ts'
 import { logRequests } from './request-log.ts'
 import { refuseOddRequests } from './request-shape.ts'
@@ -24,8 +25,9 @@ export function frontDoor(options: {
   logger: Logger
   health: Pick<Health, 'routes'>
   metrics?: Pick<Metrics, 'request'>
+  probe?: ProbeOptions
 }): Middleware[] {
-  const { config, views, logger, health, metrics } = options
+  const { config, views, logger, health, metrics, probe } = options
   return [
     requestContext(config),
     ...(config.production ? [warnOfStrangeProxy(config, logger)] : []),
@@ -34,6 +36,7 @@ export function frontDoor(options: {
     answerFaults({ views, logger }),
     refuseOddRequests,
     health.routes,
+    ...(probe ? [answerProbes(config, probe)] : []),
     pinHost(config),
     serveAssets(views),
   ]

@@ -324,6 +324,12 @@ export const limitTable = {
     windows: [{ points: 60, seconds: minute }],
     store: 'memory',
   },
+  // Of `idp doctor`: only a statement each, and only for what looks like a token.
+  'probe-address': {
+    per: ['address'],
+    windows: [{ points: 60, seconds: minute }],
+    store: 'memory',
+  },
   'authorize-address': {
     per: ['address'],
     windows: [{ points: 1200, seconds: minute }],

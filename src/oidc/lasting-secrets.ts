@@ -34,3 +34,14 @@ export async function loadLastingSecret(
     .execute()
   return secret
 }
+
+/** Changes nothing. True also when there are none yet. */
+export async function opensLastingSecrets(db: Db, keyring: Keyring): Promise<boolean> {
+  const rows = await db.selectFrom('lastingSecrets').select(['name', 'sealed']).execute()
+  try {
+    for (const { name, sealed } of rows) keyring.open(purpose, name, sealed)
+    return true
+  } catch {
+    return false
+  }
+}

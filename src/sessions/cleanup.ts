@@ -25,6 +25,7 @@ const kept = {
   address_undos: '0',
   remembered_devices: '0',
   sign_in_codes: '0',
+  doctor_probes: '0',
 } as const
 
 /** Anybody can begin a sign-in, so these go after a night (DS-07); whoever said who they are may come back later. */
@@ -33,7 +34,7 @@ const andNobodys = `
 
 const keyOf = (table: string): string => {
   if (['grants', 'mail_proofs', 'address_undos'].includes(table)) return 'id'
-  if (table === 'remembered_devices') return 'token_hash'
+  if (['remembered_devices', 'doctor_probes'].includes(table)) return 'token_hash'
   if (table === 'sign_in_codes') return 'flow_hash'
   return table === 'sessions' ? 'uid' : 'id_hash'
 }

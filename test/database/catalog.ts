@@ -227,6 +227,10 @@ export const catalog = {
     polledAt: 'timestamp with time zone null',
     hurried: 'boolean default',
   },
+  doctorProbes: {
+    tokenHash: 'bytea',
+    expiresAt: 'timestamp with time zone',
+  },
   grants: {
     id: 'text',
     accountId: 'uuid',

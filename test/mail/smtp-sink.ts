@@ -48,6 +48,7 @@ function serve(socket: Socket, sink: SmtpSink): void {
   function take(line: string): void {
     const verb = line.split(/[ :]/)[0]?.toUpperCase() ?? ''
     if (verb === 'EHLO') reply(verb, '250 SMTPUTF8')
+    else if (verb === 'AUTH') reply(verb, '235 in')
     else if (verb === 'MAIL' && reply(verb, '250 ok')) mail = { from: line, to: [], data: '' }
     else if (verb === 'RCPT' && reply(verb, '250 ok')) mail.to.push(line)
     else if (verb === 'DATA') inData = reply(verb, '354 go on')

@@ -18,7 +18,7 @@ export const ladder: string[][] = [
   ['credentials', 'invites'],
   ['registration', 'federation', 'moving'],
   ['oidc', 'http'],
-  ['pages', 'api', 'forward-auth'],
+  ['pages', 'api', 'forward-auth', 'doctor'],
   ['app'],
   ['server', 'lifetime', 'preload'],
   ['main', 'cli', 'demo'],

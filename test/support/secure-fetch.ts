@@ -32,11 +32,13 @@ export function secureFetch(tls: {
         async (incoming) => {
           const chunks: Buffer[] = []
           for await (const chunk of incoming) chunks.push(chunk as Buffer)
-          const got = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)])
+          const got = Object.entries(incoming.headersDistinct).flatMap(([name, values = []]) =>
+            values.map((value): [string, string] => [name, value]),
+          )
           resolve(
             new Response(Buffer.concat(chunks), {
               status: incoming.statusCode ?? 0,
-              headers: Object.fromEntries(got) as Record<string, string>,
+              headers: got,
             }),
           )
         },

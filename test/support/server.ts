@@ -31,6 +31,8 @@ type Options = {
   dataDir?: string
   /** Empty: nothing runs by the clock, for tests that count what the database is asked. */
   crontab?: string
+  /** It looks at itself so long after it has come up. */
+  examineAfterMs?: number
 }
 
 /** Codes stand on a line of their own, so that no year or port passes for one. */
@@ -54,8 +56,11 @@ export async function startTestServer(options: Options = {}): Promise<TestServer
     level: config.logLevel,
     destination: { write: (line: string) => void log.push(line) },
   })
-  const { crontab } = options
-  const server = await startServer(config, logger, crontab === undefined ? {} : { crontab })
+  const { crontab, examineAfterMs } = options
+  const server = await startServer(config, logger, {
+    ...(crontab === undefined ? {} : { crontab }),
+    ...(examineAfterMs === undefined ? {} : { examineAfterMs }),
+  })
   let closed = false
   const close = async () => {
     if (closed) return

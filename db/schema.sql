@@ -846,6 +846,43 @@ create table versions (
   constraint versions_pkey PRIMARY KEY (name)
 );
 
+create table webhook_deliveries (
+  id uuid not null default gen_random_uuid(),
+  webhook_id text not null,
+  type text not null,
+  body text not null,
+  state text not null default 'pending'::text,
+  attempts integer not null default 0,
+  error text,
+  created_at timestamp with time zone not null default now(),
+  attempted_at timestamp with time zone,
+  next_attempt_at timestamp with time zone not null default now(),
+  settled_at timestamp with time zone,
+  constraint webhook_deliveries_pkey PRIMARY KEY (id),
+  constraint webhook_deliveries_state_check CHECK (state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text]))
+);
+CREATE INDEX webhook_deliveries_pending ON webhook_deliveries USING btree (webhook_id, next_attempt_at) WHERE (state = 'pending'::text);
+CREATE INDEX webhook_deliveries_settled_at_idx ON webhook_deliveries USING btree (settled_at);
+CREATE INDEX webhook_deliveries_webhook_id_created_at_idx ON webhook_deliveries USING btree (webhook_id, created_at);
+
+create table webhooks (
+  id text not null,
+  url text not null,
+  events text[] not null,
+  note text,
+  secret_sealed bytea not null,
+  old_secret_sealed bytea,
+  old_secret_until timestamp with time zone,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  disabled_at timestamp with time zone,
+  overflowed_at timestamp with time zone,
+  constraint webhooks_pkey PRIMARY KEY (id),
+  constraint old_secret_ends CHECK ((old_secret_sealed IS NULL) = (old_secret_until IS NULL)),
+  constraint webhooks_events_check CHECK (cardinality(events) > 0),
+  constraint webhooks_url_check CHECK (url ~ '^https?://'::text)
+);
+
 alter table account_roles add constraint account_roles_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table account_roles add constraint account_roles_role_fkey FOREIGN KEY (role) REFERENCES roles(id) ON DELETE CASCADE;
 alter table address_undos add constraint address_undos_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
@@ -883,6 +920,7 @@ alter table token_exchanges add constraint token_exchanges_client_id_fkey FOREIG
 alter table token_exchanges add constraint token_exchanges_source_client_id_fkey FOREIGN KEY (source_client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table trusted_issuer_clients add constraint trusted_issuer_clients_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table trusted_issuer_clients add constraint trusted_issuer_clients_issuer_fkey FOREIGN KEY (issuer) REFERENCES trusted_issuers(issuer) ON DELETE CASCADE;
+alter table webhook_deliveries add constraint webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE;
 
 create view held_roles as
  SELECT account_roles.account_id,

@@ -76,6 +76,8 @@ import { createVerificationSender } from './registration/send-verification.ts'
 import { removeExpired } from './sessions/cleanup.ts'
 import { resumeDeliveries } from './sessions/logout-deliveries.ts'
 import { createViews } from './views.ts'
+import { removeSettled, resumeWebhooks } from './webhooks/deliveries.ts'
+import { createWebhookSender } from './webhooks/send.ts'
 
 /** By POST each of them keeps a row, without asking who it is. */
 const keepingPaths = new Set(['/oauth2/authorize', '/oauth2/logout'])
@@ -401,6 +403,7 @@ export function createApp(options: AppOptions): App {
         mailer,
         allowMail: mailAllowance(limits),
       }),
+      'webhook.deliver': createWebhookSender({ db, keyring, fetch: outgoing.fetch, logger }),
       'backchannel.ping': createPingSender({
         pool,
         keyring,
@@ -411,6 +414,8 @@ export function createApp(options: AppOptions): App {
       'logout.backchannel': createLogoutSender({ db, logger, provider: () => engine.provider }),
       cleanup: async () => {
         await resumeDeliveries(db)
+        await resumeWebhooks(db)
+        await removeSettled(db)
         const removed = await removeExpired(pool)
         await expireRegistrations(db)
         const erased = await eraseDue(db)

@@ -3,8 +3,10 @@
  * neither an act without its event nor the reverse. `detail` never holds a secret.
  */
 import { isIP } from 'node:net'
+import { sql } from 'kysely'
 import { newId } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
+import { messageOf, sendAlong } from './published.ts'
 
 export type Actor = { kind: 'person' | 'client' | 'operator' | 'system'; id?: string | undefined }
 
@@ -28,18 +30,18 @@ export type AuditEvent = {
 export async function record(db: Db, event: AuditEvent): Promise<void> {
   const { actor = { kind: 'system' }, origin = {} } = event
   const userAgent = origin.userAgent ? { userAgent: origin.userAgent.slice(0, 256) } : {}
-  await db
-    .insertInto('auditEvents')
-    .values({
-      id: newId(),
-      type: event.type,
-      actorKind: actor.kind,
-      actorId: actor.id ?? null,
-      accountId: event.accountId ?? null,
-      clientId: event.clientId ?? null,
-      address: origin.address && isIP(origin.address) ? origin.address : null,
-      requestId: origin.requestId ?? null,
-      detail: JSON.stringify({ ...event.detail, ...userAgent }),
-    })
-    .execute()
+  const kept = db.insertInto('auditEvents').values({
+    id: newId(),
+    type: event.type,
+    actorKind: actor.kind,
+    actorId: actor.id ?? null,
+    accountId: event.accountId ?? null,
+    clientId: event.clientId ?? null,
+    address: origin.address && isIP(origin.address) ? origin.address : null,
+    requestId: origin.requestId ?? null,
+    detail: JSON.stringify({ ...event.detail, ...userAgent }),
+  })
+  const message = messageOf(event, new Date())
+  if (message) await sendAlong(sql`${kept}`, message).execute(db)
+  else await kept.execute()
 }

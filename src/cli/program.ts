@@ -28,6 +28,7 @@ import { addRoles } from './roles.ts'
 import { addSessions } from './sessions.ts'
 import { addSettings } from './settings.ts'
 import { addUsers } from './users.ts'
+import { addWebhooks } from './webhooks.ts'
 
 /** Runs one command and returns its exit code. `argv` begins after the name of the program. */
 export async function run(
@@ -101,6 +102,7 @@ export function buildProgram(context: Context): Command {
   program.commandsGroup('Running:')
   addDoctor(program, context)
   addKeys(program, context)
+  addWebhooks(program, context)
   addExplain(program, context)
   addMigrate(program, context)
   return program

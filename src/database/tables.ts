@@ -146,6 +146,32 @@ export type Tables = {
     createdAt: Generated<Date>
     expiresAt: Date | null
   }
+  webhooks: {
+    id: string
+    url: string
+    events: string[]
+    note: string | null
+    secretSealed: Buffer
+    oldSecretSealed: Buffer | null
+    oldSecretUntil: Date | null
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+    disabledAt: Date | null
+    overflowedAt: Date | null
+  }
+  webhookDeliveries: {
+    id: Generated<string>
+    webhookId: string
+    type: string
+    body: string
+    state: Generated<'pending' | 'delivered' | 'failed'>
+    attempts: Generated<number>
+    error: string | null
+    createdAt: Generated<Date>
+    attemptedAt: Date | null
+    nextAttemptAt: Generated<Date>
+    settledAt: Date | null
+  }
   mailProofs: {
     id: string
     purpose: ProofPurpose

@@ -45,6 +45,8 @@ export type Tasks = {
   }
   /** Sends the code of a sign-in that is under way; `flow` is the hash of its id, in hexadecimal digits. */
   'mail.sign-in-code': { flow: string; number: number; askedFrom?: string }
+  /** Tells one receiver what waits for it. */
+  'webhook.deliver': { webhookId: string }
   /** Tells an app that somebody has decided. */
   'backchannel.ping': { question: string }
   /** Removes what has expired, in batches. */

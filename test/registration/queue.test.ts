@@ -30,6 +30,7 @@ async function startWorkers(count: number, send: (to: string) => Promise<void>) 
       'logout.backchannel': async () => {},
       'mail.passkey': async () => {},
       'mail.invite': async () => {},
+      'webhook.deliver': async () => {},
       'mail.factor': async () => {},
       'mail.sign-in-code': async () => {},
       'mail.question': async () => {},

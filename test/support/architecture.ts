@@ -12,7 +12,7 @@ export const ladder: string[][] = [
   ['errors', 'config', 'logger', 'crypto', 'json-depth', 'outgoing'],
   ['database', 'views'],
   ['audit', 'jobs'],
-  ['mail', 'clients', 'sessions', 'blocks'],
+  ['mail', 'clients', 'sessions', 'blocks', 'webhooks'],
   ['roles'],
   ['accounts'],
   ['credentials', 'invites'],

@@ -1,0 +1,41 @@
+/** How a webhook looks, to programs and to people; its secret is nowhere here. */
+import type { Webhook } from '../webhooks/webhooks.ts'
+import { stamp } from './client-view.ts'
+import type { Cell } from './output.ts'
+
+export function webhookJson(webhook: Webhook): Record<string, unknown> {
+  const { id, url, events, note, pending, failed, createdAt, disabledAt } = webhook
+  return {
+    id,
+    url,
+    events,
+    note,
+    pending,
+    failed,
+    created_at: createdAt,
+    disabled_at: disabledAt,
+    old_secret_until: webhook.oldSecretUntil,
+    overflowed_at: webhook.overflowedAt,
+  }
+}
+
+export function webhookFields(webhook: Webhook): [string, string | string[]][] {
+  const { overflowedAt, oldSecretUntil } = webhook
+  return [
+    ['ID', webhook.id],
+    ['URL', webhook.url],
+    ['State', webhook.disabledAt ? `off since ${stamp(webhook.disabledAt)}` : 'on'],
+    ['Events', webhook.events],
+    ['Waiting', String(webhook.pending)],
+    ['Failed', String(webhook.failed)],
+    ['Left out', overflowedAt ? `last at ${stamp(overflowedAt)}, too much waited` : ''],
+    ['Old secret', oldSecretUntil ? `signs too until ${stamp(oldSecretUntil)}` : ''],
+    ['Note', webhook.note ?? ''],
+  ]
+}
+
+export function webhookRow(webhook: Webhook): Cell[] {
+  const { id, url, events, pending, failed, note, disabledAt } = webhook
+  const state: Cell = disabledAt ? { text: 'off', style: 'dim' } : { text: 'on', style: 'green' }
+  return [id, state, url, events.join(' '), String(pending), String(failed), note ?? '']
+}

@@ -12,9 +12,8 @@ import { removeEndedBlocks } from './blocks/blocks.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
 import { createBreachedPasswords } from './credentials/breached-passwords.ts'
-import { createFactorMailer } from './credentials/factor-mails.ts'
+import { createFactorMailers } from './credentials/factor-mails.ts'
 import { createPasswordJudge } from './credentials/new-password.ts'
-import { createPasskeyMailer } from './credentials/passkey-mails.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
 import { findRemembered } from './credentials/remembered-devices.ts'
 import { createProofSender } from './credentials/send-proof.ts'
@@ -377,24 +376,18 @@ export function createApp(options: AppOptions): App {
         mailer,
         allowMail: (recipient) => limits.allows('question-recipient', recipient),
       }),
-      'mail.passkey': createPasskeyMailer({
-        db,
-        views,
-        mailer,
-        allowMail: (recipient) => limits.allows('notice-recipient', recipient),
-      }),
-      'mail.factor': createFactorMailer({
-        db,
-        views,
-        mailer,
-        allowMail: (recipient) => limits.allows('notice-recipient', recipient),
-      }),
       'mail.invite': createInviteMailer({
         db,
         keyring,
         views,
         mailer,
         allowMail: mailAllowance(limits),
+      }),
+      ...createFactorMailers({
+        db,
+        views,
+        mailer,
+        allowMail: (recipient) => limits.allows('notice-recipient', recipient),
       }),
       'mail.sign-in-code': createSignInCodeSender({
         db,

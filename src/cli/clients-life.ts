@@ -59,7 +59,8 @@ export function addLife(clients: Command, context: Context): void {
         'Removes an app with its secrets, its tokens and what people allowed it. Asks first.',
       )
       .option('--yes', 'do not ask')
-      .action((client: string, flags: { yes?: boolean }) => remove(context, client, flags)),
+      .option('--json', 'print JSON')
+      .action((client: string, flags: Flags & { yes?: boolean }) => remove(context, client, flags)),
     [['clients delete Cloud --yes', 'from a script']],
   )
 }
@@ -125,7 +126,11 @@ function setDisabled(
   })
 }
 
-function remove(context: Context, nameOrId: string, flags: { yes?: boolean }): Promise<void> {
+function remove(
+  context: Context,
+  nameOrId: string,
+  flags: Flags & { yes?: boolean },
+): Promise<void> {
   return withDatabase(context, async ({ db, out, io }) => {
     const client = await resolveClient(db, nameOrId)
     const question = `Delete ${client.name} (${client.id}) with its tokens and what people allowed it?`
@@ -134,6 +139,7 @@ function remove(context: Context, nameOrId: string, flags: { yes?: boolean }): P
     }
     if (!(await deleteClient(db, client.id, { actor: operator(io) })))
       throw await clientNotFound(db, nameOrId)
+    if (flags.json) out.json({ deleted: clientJson(client) })
     out.say(`Deleted ${client.name} (${client.id}).`)
   })
 }

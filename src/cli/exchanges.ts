@@ -18,6 +18,7 @@ import { withExamples } from './help.ts'
 import { confirm } from './input.ts'
 
 type Named = { audience: string; from?: string }
+type RemoveFlags = { yes?: boolean; json?: boolean }
 type AllowFlags = Named & { mode: ExchangeMode; scope?: string; json?: boolean }
 
 export function addExchanges(program: Command, context: Context): void {
@@ -86,7 +87,8 @@ export function addExchanges(program: Command, context: Context): void {
         ),
     )
       .option('--yes', 'do not ask')
-      .action((client: string, flags: Named & { yes?: boolean }) => remove(context, client, flags)),
+      .option('--json', 'print JSON')
+      .action((client: string, flags: Named & RemoveFlags) => remove(context, client, flags)),
     [['exchanges remove Gateway --audience https://files.example.org --yes', 'from a script']],
   )
 }
@@ -134,7 +136,7 @@ function list(context: Context, flags: { client?: string; json?: boolean }): Pro
   })
 }
 
-function remove(context: Context, name: string, flags: Named & { yes?: boolean }): Promise<void> {
+function remove(context: Context, name: string, flags: Named & RemoveFlags): Promise<void> {
   return withDatabase(context, async ({ db, out, io }) => {
     const client = await resolveClient(db, name)
     const source = flags.from === undefined ? undefined : await resolveClient(db, flags.from)
@@ -157,6 +159,7 @@ function remove(context: Context, name: string, flags: Named & { yes?: boolean }
     const by = { actor: operator(io) }
     if (!(await removeExchange(db, { clientId: client.id, audience, source: source?.id }, by)))
       throw nothing
+    if (flags.json) out.json({ removed: exchangeJson(exchange) })
     out.say(`Removed. ${client.name} gets no more tokens for ${audience} that way.`)
   })
 }

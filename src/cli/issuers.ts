@@ -93,7 +93,10 @@ export function addIssuers(program: Command, context: Context): void {
         'Removes a trusted issuer. Tokens that are out live to their end, minutes at most. Asks first.',
       )
       .option('--yes', 'do not ask')
-      .action((issuer: string, flags: { yes?: boolean }) => remove(context, issuer, flags)),
+      .option('--json', 'print JSON')
+      .action((issuer: string, flags: { yes?: boolean; json?: boolean }) =>
+        remove(context, issuer, flags),
+      ),
     [['issuers delete https://ci.example.net --yes', 'from a script']],
   )
 }
@@ -154,10 +157,16 @@ function list(context: Context, flags: { json?: boolean }): Promise<void> {
   })
 }
 
-function remove(context: Context, issuer: string, flags: { yes?: boolean }): Promise<void> {
+function remove(
+  context: Context,
+  issuer: string,
+  flags: { yes?: boolean; json?: boolean },
+): Promise<void> {
   return withDatabase(context, async ({ db, out, io }) => {
-    const known = (await listIssuers(db)).map((trusted) => trusted.issuer)
-    if (!known.includes(issuer)) {
+    const all = await listIssuers(db)
+    const known = all.map((trusted) => trusted.issuer)
+    const found = all.find((trusted) => trusted.issuer === issuer)
+    if (!found) {
       const near = didYouMean(issuer, known)
       throw new CliError(exitCodes.notFound, `${issuer} is not trusted.`, [
         near ? `Did you mean ${near}?` : 'See: idp issuers list',
@@ -167,6 +176,7 @@ function remove(context: Context, issuer: string, flags: { yes?: boolean }): Pro
       throw new CliError(exitCodes.failed, 'Nothing was deleted.')
     }
     await deleteIssuer(db, issuer, { actor: operator(io) })
+    if (flags.json) out.json({ deleted: issuerJson(found) })
     out.say(`Deleted. What ${issuer} signs is worth nothing here any more.`)
   })
 }

@@ -8,7 +8,7 @@ import { type Actor, type Origin, record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import type { Tables } from '../database/tables.ts'
 import { transact } from '../database/transact.ts'
-import { enqueue } from '../jobs/tasks.ts'
+import { tellOfFactor } from './factor-mails.ts'
 
 export type Passkey = Pick<
   Selectable<Tables['passkeys']>,
@@ -121,7 +121,7 @@ export async function tell(
 ): Promise<void> {
   const detail = { passkeyId: id, name }
   await record(trx, { type: `passkey.${change}`, actor, accountId, origin, detail })
-  await enqueue(trx, 'mail.passkey', { accountId, passkeyId: id, change, name })
+  await tellOfFactor(trx, { accountId, what: change, factor: 'passkey', name })
 }
 
 /** One line, short: it may quote what a stranger sent (WA-18). */

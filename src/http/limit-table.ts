@@ -221,6 +221,7 @@ export const limitTable = {
     store: 'shared',
     refunds: true,
   },
+  // Of everybody who is not signed in.
   'user-code-all': {
     per: [],
     windows: [{ points: 2000, seconds: 10 * minute }],

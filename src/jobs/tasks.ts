@@ -29,19 +29,20 @@ export type Tasks = {
   'logout.backchannel': { clientId: string }
   /** Tells a person that an app asks for their yes; `question` is the hash of its id, in hexadecimal digits. */
   'mail.question': { question: string }
-  /** Tells a person that their account has a passkey more or less; `name` may be empty. */
+  /** Of the release before, which may have left some: as `mail.factor` of a passkey. */
   'mail.passkey': {
     accountId: string
     passkeyId: string
     change: 'added' | 'removed'
     name: string
   }
-  /** Tells a person that a factor was added, removed or used up; `id` is the mail's own. */
+  /** Tells a person that a factor was added, removed or used up; `id` is the mail's own, `name` a passkey's. */
   'mail.factor': {
     id: string
     accountId: string
     what: 'added' | 'removed' | 'used'
-    factor: 'totp' | 'recovery-code' | 'all'
+    factor: 'totp' | 'recovery-code' | 'passkey' | 'all'
+    name?: string
   }
   /** Sends the code of a sign-in that is under way; `flow` is the hash of its id, in hexadecimal digits. */
   'mail.sign-in-code': { flow: string; number: number; askedFrom?: string }

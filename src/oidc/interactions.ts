@@ -37,6 +37,8 @@ export type Proven = {
   /** When the password was set that was proven (ISO 8601); null for none. */
   since: string | null
   next: Factor | 'enrol'
+  /** The device said with the password that it can make passkeys. */
+  able?: true
 }
 
 export type Flow = {

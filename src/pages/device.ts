@@ -100,10 +100,14 @@ export function devicePages(deps: PagesDeps) {
     if (!person) deps.blocked.refuse(ctx.state.address)
     const counted = [
       ['user-code-address', limitKeyAddress(ctx.state.address)],
-      ...(person ? [['user-code-account', String(person.id)] as const] : []),
-      ['user-code-all'],
+      // Strangers share one count, and can use up nobody's but their own.
+      person ? (['user-code-account', String(person.id)] as const) : (['user-code-all'] as const),
     ] as const
-    for (const [name, ...key] of counted) await deps.limits.consume(name, ...key)
+    for (const [name, ...key] of counted) {
+      await deps.limits.consume(name, ...key).catch((error: unknown) => {
+        throw name === 'user-code-all' ? askToSignIn(error) : error
+      })
+    }
     const userCode = readUserCode(typed)
     const row = userCode && (await read(deps.database.pool, 'deviceCode', [sha256(userCode)])).token
     if (!userCode || !row) {
@@ -207,6 +211,13 @@ export function devicePages(deps: PagesDeps) {
       }),
     )
   }
+}
+
+/** Signed in they are counted by themselves. */
+function askToSignIn(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.status !== 429) return error
+  const { retryAfterSeconds = 1 } = error
+  return new AppError('user_code_sign_in', 429, { retryAfterSeconds })
 }
 
 /** Whoever said no on the consent page comes back before the code has been looked at. */

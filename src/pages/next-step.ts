@@ -15,11 +15,17 @@ import {
   type SignInPolicy,
 } from '../credentials/sign-in-policy.ts'
 import { type Factor, proofOf } from '../credentials/step-up.ts'
-import { type Flow, finishSignIn, type Proven, saveProven } from '../oidc/interactions.ts'
+import {
+  type Flow,
+  finishSignIn,
+  type Proven,
+  saveProgress,
+  saveProven,
+} from '../oidc/interactions.ts'
 import { askedIn } from '../oidc/step-up.ts'
 import { type PagesDeps, seeOther } from './context.ts'
 import { assertFinished } from './flow.ts'
-import { isOffered } from './passkey-offer.ts'
+import { isAble, isOffered } from './passkey-offer.ts'
 import { type HalfWay, halfWayOf, pathOf, stepOf } from './steps.ts'
 
 /** Whose proof it is; the time makes every device a stranger after a new password. */
@@ -82,7 +88,8 @@ async function goOn(
   if (decision.kind === 'ask' || decision.kind === 'enrol') {
     const next = decision.kind === 'ask' ? decision.factor : 'enrol'
     const since = (after ? after.since : account.passwordChangedAt?.toISOString()) ?? null
-    const stored: Proven = { accountId: account.id, amr, at: Date.now(), since, next }
+    const able = (after?.able ?? isAble(ctx)) ? { able: true as const } : {}
+    const stored: Proven = { accountId: account.id, amr, at: Date.now(), since, next, ...able }
     assertFinished(await saveProven(deps.database.pool, flow, stored, after))
     return seeOther(ctx, pathOf(flow.id, stepOf(next)))
   }
@@ -92,7 +99,9 @@ async function goOn(
   // As it was when the password was proven, which may be a step ago: a new one ends what was begun with the old.
   const passwordChangedAt = after ? toDate(after.since) : account.passwordChangedAt
   const guards = { after, at, passwordChangedAt }
-  assertFinished(await finishSignIn(deps.database.pool, flow, login, guards))
+  if (!(await finishSignIn(deps.database.pool, flow, login, guards))) {
+    return explainLost(ctx, deps, flow, account.id, passwordChangedAt)
+  }
   // Whoever signs in has thought better of leaving.
   if (account.deletionDueAt !== null) {
     await cancelDeletion(deps.database.db, account.id, ctx.state.origin)
@@ -108,11 +117,27 @@ async function goOn(
     origin: ctx.state.origin,
     detail: { amr },
   })
-  const offered = await isOffered(ctx, deps, account, given.proven)
+  const able = after?.able ?? isAble(ctx)
+  const offered = await isOffered(ctx, deps, account, { amr, able })
   deps.knownDevices.remember(ctx, account)
   deps.onSignIn('success')
   if (given.then) return given.then()
   seeOther(ctx, offered ? pathOf(flow.id, 'add-passkey') : flow.returnTo)
+}
+
+/** The password was set anew meanwhile, and the page of signing in says so; or the flow is over, as its page will say. */
+async function explainLost(
+  ctx: Context,
+  deps: PagesDeps,
+  flow: Flow,
+  accountId: string,
+  since: Date | null,
+): Promise<void> {
+  const now = await findAccount(deps.database.db, accountId)
+  assertFinished(now?.passwordChangedAt?.getTime() !== since?.getTime())
+  deps.onSignIn('wrong_credentials')
+  await saveProgress(deps.database.pool, flow, { word: 'password-changed' })
+  seeOther(ctx, pathOf(flow.id, 'sign-in'))
 }
 
 async function decide(

@@ -1,5 +1,6 @@
 /**
- * After a password sign-in whoever has no passkey is offered one, once on each device: the last step of the flow, open to
+ * After a sign-in by password, with or without a code beside it, whoever has no passkey is offered one, once on each device:
+ * the last step of the flow, open to
  * whoever has just been let in by it. The script says beforehand whether the device can make one.
  */
 import type { Context } from 'koa'
@@ -17,15 +18,19 @@ import { pathOf } from './steps.ts'
 /** In milliseconds since the sign-in. */
 const offeredMs = 10 * 60_000
 
+/** What the script says with the password. */
+export function isAble(ctx: Context): boolean {
+  return formOf(ctx).passkeys === 'yes'
+}
+
 /** Asked before the device is remembered. */
 export async function isOffered(
   ctx: Context,
   deps: PagesDeps,
   account: { id: string; passwordChangedAt: Date | null },
-  proven: readonly string[],
+  { amr, able }: { amr: readonly string[]; able: boolean },
 ): Promise<boolean> {
-  const able = formOf(ctx).passkeys === 'yes' && proven.includes('pwd')
-  if (!able || !relyingPartyOf(deps.config)) return false
+  if (!able || !amr.includes('pwd') || !relyingPartyOf(deps.config)) return false
   return wantsOffer(deps.database.db, account.id, deps.knownDevices.find(ctx, account))
 }
 

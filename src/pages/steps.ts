@@ -33,7 +33,7 @@ export function stepOf(next: Factor | 'enrol'): Step {
 }
 
 /** Somebody who is half way in: what was proven, for whom, and what is asked for now. */
-export type HalfWay = Omit<Proven, 'at' | 'since'> & {
+export type HalfWay = Omit<Proven, 'at' | 'since' | 'able'> & {
   /** The proof in the flow's row that this builds on; none where a session is stepped up. */
   proven: Proven | undefined
   /** When the first factor was proven, in seconds since 1970, where that was not in this flow. */

@@ -411,7 +411,8 @@ describe('delete (AD-09)', () => {
     expect(code).toBe(2)
     expect(stderr).toContain('Add --yes')
     expect((await idp(['clients', 'get', 'Cloud'])).code).toBe(0)
-    expect((await idp(['clients', 'delete', 'Cloud', '--yes'])).code).toBe(0)
+    const gone = await idp(['clients', 'delete', 'Cloud', '--yes', '--json'])
+    expect([gone.code, JSON.parse(gone.stdout).deleted.client_name]).toEqual([0, 'Cloud'])
     expect((await idp(['clients', 'get', 'Cloud'])).code).toBe(3)
   })
 

@@ -114,7 +114,8 @@ test('remove asks, takes exactly what was named, and says when there is nothing'
     terminal: { typed: 'n\n' },
   })
   expect([no.code, (await listed()).length]).toEqual([1, 2])
-  expect((await remove('--yes')).code).toBe(0)
+  const gone = await remove('--yes', '--json')
+  expect([gone.code, JSON.parse(gone.stdout).removed.audience]).toEqual([0, files])
   expect(await listed()).toMatchObject([{ source_client_id: 'shop' }])
   expect((await remove('--yes')).code).toBe(3)
   expect(await auditOf(db, 'exchange.removed', 'gateway')).toHaveLength(1)

@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { listPasskeys } from '../../src/credentials/passkeys.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import { type Authenticator, createAuthenticator } from '../support/authenticator.ts'
+import { codeOf, giveAuthenticator } from '../support/factors.ts'
 import { optionsOf } from '../support/passkeys.ts'
 import { createBrowser, createPerson, type Person } from '../support/person.ts'
 import { type App, createApp } from '../support/relying-party.ts'
@@ -58,6 +59,25 @@ test('"not now" is remembered for this person on this device', async () => {
   expect(isOffer((await signIn(createBrowser(server))).page)).toBe(true)
   person = await createPerson(server)
   expect(isOffer((await signIn()).page)).toBe(true)
+})
+
+test('with a code beside the password it is offered after the code, and "not now" is remembered', async () => {
+  const secret = await giveAuthenticator(server, person)
+  const first = await signIn()
+  expect(first.page.url).toMatch(/\/code$/)
+  const offer = await browser.press(first.page, 'continue', { code: codeOf(secret) })
+  expect(isOffer(offer)).toBe(true)
+  expect(app.answerOf(first.request, await browser.press(offer, 'later')).code).toBeTruthy()
+  const again = await signIn()
+  const done = await browser.press(again.page, 'continue', { code: codeOf(secret, 1) })
+  expect(app.answerOf(again.request, done).code).toBeTruthy()
+  // A device that cannot is offered nothing, whatever the page of the code is sent.
+  await db.updateTable('authenticators').set({ lastStep: 0 }).execute()
+  const other = createBrowser(server)
+  const unable = await signIn(other, '')
+  const code = codeOf(secret)
+  const page = await other.press(unable.page, 'continue', { code })
+  expect(app.answerOf(unable.request, page).code).toBeTruthy()
 })
 
 test('a device that cannot, or has no script, is offered nothing', async () => {

@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import { randomToken, sha256 } from '../../src/crypto.ts'
+import { createVisitor, type Visitor } from '../../src/demo/visitor.ts'
 import { auditOf } from '../support/audit.ts'
 import { createKey, signRequest } from '../support/client-keys.ts'
 import { askForCode, connect, poll, type Shown, typeCode } from '../support/device.ts'
@@ -272,6 +273,30 @@ test('what was allowed before is not asked again, and still the device has to be
   const other = await createApp(server, { preset: 'device' })
   const next = await browser.press(await typeCode(browser, await askForCode(other)), 'continue')
   expect(isConsent(next)).toBe(true)
+})
+
+test('DF-01: two hundred addresses that guess stop other strangers, and nobody who is signed in', async () => {
+  // The count of everybody is then 10, the others 1.
+  const few = { LIMIT_FACTOR: '0.005', TRUSTED_PROXIES: '127.0.0.1,::1' }
+  const strict = await startTestServer({ env: few })
+  const guessed = await createApp(strict, { preset: 'device' })
+  let addresses = 0
+  const somewhere = () =>
+    createVisitor({
+      at: [strict.origin],
+      headers: { 'x-forwarded-for': `203.0.${++addresses}.7` },
+    })
+  const type = async (browser: Visitor, user_code: string) =>
+    browser.press(await browser.get(`${strict.origin}/device`), 'continue', { user_code })
+  const person = await createPerson(strict)
+  const own = somewhere()
+  await signInAt(own, await own.get(`${strict.origin}/sign-in`), person)
+  const { userCode } = await askForCode(guessed)
+  for (let n = 0; n < 10; n++) expect((await type(somewhere(), 'BCDF-GHJK')).status).toBe(422)
+  const stranger = await type(somewhere(), userCode)
+  expect(stranger).toMatchObject({ status: 429, error: expect.stringMatching(/Sign in first/) })
+  expect((await type(own, userCode)).body).toContain('device')
+  expect((await type(own, userCode)).status).toBe(200)
 })
 
 test('DF-01: wrong codes are counted by address and by account, right ones are not', async () => {

@@ -159,10 +159,7 @@ function readAll(env: NodeJS.ProcessEnv): {
   if (production && !parsed.MAIL_FROM) {
     problems.push('MAIL_FROM: needed in production, the sender of our mails')
   }
-  const mailFrom = parsed.MAIL_FROM ?? 'accounts@localhost.test'
-  if (!/^[^\s<>"@,;]+@[^\s<>"@,;]+$/.test(mailFrom)) {
-    problems.push('MAIL_FROM: must be one bare email address')
-  }
+  const mailFrom = readMailFrom(parsed.MAIL_FROM, problems)
   const tls = readTls(parsed, problems)
   const secretKeys = readSecrets(parsed, production, problems)
   const settings = omitUndefined({
@@ -221,6 +218,36 @@ export function readCommandConfig(env: NodeJS.ProcessEnv): CommandConfig {
     jwksMaxAgeSeconds: parsed.JWKS_MAX_AGE,
     allowPrivateTargets: parsed.ALLOW_PRIVATE_TARGETS,
   })
+}
+
+export type MailSettings = Pick<Config, 'smtpUrl' | 'mailFrom' | 'brandName' | 'dataDir'>
+
+/** For a command that sends mail as the server does. */
+export function readMailSettings(env: NodeJS.ProcessEnv): MailSettings {
+  const problems: string[] = []
+  const names = ['SMTP_URL', 'MAIL_FROM', 'BRAND_NAME', 'DATA_DIR', 'ISSUER', 'PORT']
+  const parsed = parse(pick(env, names), problems)
+  const production = checkIssuer(parsed.ISSUER ?? `http://localhost:${parsed.PORT}`, problems)
+  for (const name of ['SMTP_URL', 'MAIL_FROM'] as const) {
+    if (production && !parsed[name])
+      problems.push(`${name}: needed here, the same as the server has`)
+  }
+  const mailFrom = readMailFrom(parsed.MAIL_FROM, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return omitUndefined({
+    smtpUrl: parsed.SMTP_URL,
+    mailFrom,
+    brandName: parsed.BRAND_NAME,
+    dataDir: resolve(parsed.DATA_DIR),
+  })
+}
+
+function readMailFrom(given: string | undefined, problems: string[]): string {
+  const mailFrom = given ?? 'accounts@localhost.test'
+  if (!/^[^\s<>"@,;]+@[^\s<>"@,;]+$/.test(mailFrom)) {
+    problems.push('MAIL_FROM: must be one bare email address')
+  }
+  return mailFrom
 }
 
 /** For a command that seals what the server must open: the server's own secret. It is never made here. */

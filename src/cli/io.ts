@@ -6,4 +6,6 @@ export type Io = {
   stdout: Writable & { isTTY?: boolean; columns?: number }
   stderr: Writable & { isTTY?: boolean; columns?: number }
   env: NodeJS.ProcessEnv
+  /** Ends what goes on until somebody ends it. */
+  signal?: AbortSignal
 }

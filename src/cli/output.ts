@@ -18,7 +18,8 @@ export type Output = {
   json(document: object): void
   /** Data as it is, such as a configuration to paste. */
   raw(text: string): void
-  table(headings: string[], rows: Cell[][]): void
+  /** `bare`: more rows of a table whose headings stand above already. */
+  table(headings: string[], rows: Cell[][], more?: { bare?: boolean }): void
   /** Names and values of one thing; several values stand below each other, none leaves its name out. */
   fields(entries: [name: string, value: string | string[] | undefined][]): void
   /** Words for a person. */
@@ -37,10 +38,11 @@ export function createOutput(io: Io): Output {
   return {
     json: (document) => write(JSON.stringify({ version: 1, ...document }, null, 2)),
     raw: write,
-    table(headings, rows) {
+    table(headings, rows, { bare = false } = {}) {
       // A pipe has no width: whoever reads it wants all of it.
       const limit = io.stdout.isTTY ? (io.stdout.columns ?? 80) : undefined
-      for (const line of layOut(headings, rows, limit, style)) write(line)
+      const lines = layOut(headings, rows, limit, style)
+      for (const line of bare ? lines.slice(1) : lines) write(line)
     },
     fields(entries) {
       const width = Math.max(...entries.map(([name]) => displayWidth(name)))

@@ -3,22 +3,26 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addAccess } from './access.ts'
 import { addApis } from './apis.ts'
+import { addAudit } from './audit.ts'
 import { addBlocks } from './blocks.ts'
 import { addCreate, addUpdate } from './clients-create.ts'
 import { addLife } from './clients-life.ts'
 import { addViews } from './clients-show.ts'
 import { addTest } from './clients-test.ts'
+import { addCompletion } from './completion.ts'
 import { type Context, createContext } from './context.ts'
 import { addDoctor } from './doctor.ts'
 import { type CliError, exitCodes, explain } from './errors.ts'
 import { addExchanges } from './exchanges.ts'
 import { addExplain } from './explain.ts'
+import { addGrants } from './grants.ts'
 import { addGroups } from './groups.ts'
 import { overview } from './help.ts'
 import { addInvites } from './invites.ts'
 import type { Io } from './io.ts'
 import { addIssuers } from './issuers.ts'
 import { addKeys } from './keys.ts'
+import { addMail } from './mail.ts'
 import { addMcp } from './mcp.ts'
 import { addMetadataHosts } from './metadata-hosts.ts'
 import { addMigrate } from './migrate.ts'
@@ -97,14 +101,18 @@ export function buildProgram(context: Context): Command {
   addAccess(program, context)
   addPasskeys(program, context)
   addSessions(program, context)
+  addGrants(program, context)
   addBlocks(program, context)
   addSettings(program, context)
   program.commandsGroup('Running:')
   addDoctor(program, context)
   addKeys(program, context)
   addWebhooks(program, context)
+  addAudit(program, context)
+  addMail(program, context)
   addExplain(program, context)
   addMigrate(program, context)
+  addCompletion(program, context)
   return program
 }
 

@@ -124,7 +124,7 @@ async function readTarget(db: Db, flags: Flags, uid?: string): Promise<Target> {
 }
 
 /** An app that only its own document describes has no row, and is its id. */
-async function whichClient(db: Db, nameOrId: string): Promise<{ id: string; name: string }> {
+export async function whichClient(db: Db, nameOrId: string): Promise<{ id: string; name: string }> {
   const url = parseDocumentUrl(nameOrId)
   return url ? { id: nameOrId, name: nameOrId } : resolveClient(db, nameOrId)
 }

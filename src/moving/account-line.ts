@@ -70,10 +70,12 @@ const line = z.strictObject({
     .nullish(),
   status: z.enum(['active', 'disabled']).default('active'),
   disabled_reason: plain(500).nullish(),
+  // `app/role` for a role that belongs to one app.
   roles: z
-    .array(z.string().regex(/^[a-z][a-z0-9_.:-]{0,63}$/))
+    .array(z.string().regex(/^([A-Za-z0-9_-]{1,128}\/)?[a-z][a-z0-9_.:-]{0,63}$/))
     .max(100)
     .default([]),
+  groups: z.array(plain(64)).max(100).default([]),
   password_hash: z.string().max(512).nullish(),
   password_changed_at: time.nullish(),
   passkey_handle: bytes(32, 32).nullish(),
@@ -108,6 +110,7 @@ export type CheckedAccount = {
   status: 'active' | 'disabled'
   disabledReason: string | null
   roles: string[]
+  groups: string[]
   passwordHash: string | null
   passwordChangedAt: Date | null
   passkeyHandle: Buffer | undefined
@@ -203,6 +206,7 @@ export function checkLine(
         read.status === 'disabled' ? (read.disabled_reason ?? 'off where it came from') : null,
       // Everybody has it, and nobody is given it.
       roles: [...new Set(read.roles)].filter((role) => role !== 'user'),
+      groups: [...new Set(read.groups)],
       passwordHash: read.password_hash ?? null,
       passwordChangedAt: read.password_changed_at ?? null,
       passkeyHandle: read.passkey_handle ?? undefined,

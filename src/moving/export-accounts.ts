@@ -75,6 +75,11 @@ function readPage(db: Db, after: string) {
       >`array(select role from account_roles r where r.account_id = accounts.id order by role)`.as(
         'roles',
       ),
+      sql<
+        string[]
+      >`array(select group_name from group_members m where m.account_id = accounts.id order by group_name)`.as(
+        'groups',
+      ),
       sql<Buffer | null>`(select user_handle from passkey_holders h where h.account_id = accounts.id)`.as(
         'userHandle',
       ),
@@ -112,6 +117,7 @@ function lineOf(row: Row, withHashes: boolean): AccountLine {
     status: row.status === 'disabled' ? 'disabled' : 'active',
     disabled_reason: row.disabledReason,
     roles: row.roles,
+    groups: row.groups,
     created_at: row.createdAt.toISOString(),
     passkey_handle: row.userHandle?.toString('base64url'),
     passkeys: row.passkeys?.map((key) => ({

@@ -171,8 +171,18 @@ function isRefusedData(error: unknown): error is { code: string; constraint?: st
 }
 
 function refusalOf({ code, constraint }: { code: string; constraint?: string }): Problem {
+  if (code === '23503' && constraint?.includes('group'))
+    return {
+      field: 'groups',
+      code: 'group_unknown',
+      message: 'names a group that is not here yet: idp groups create',
+    }
   if (code === '23503' && constraint?.includes('role'))
-    return { field: 'roles', code: 'role_unknown', message: 'names a role that is not here yet' }
+    return {
+      field: 'roles',
+      code: 'role_unknown',
+      message: 'names a role that is not here yet: idp roles create',
+    }
   return {
     field: 'line',
     code: 'refused',

@@ -74,6 +74,10 @@ async function insertBelongings(trx: Db, accounts: CheckedAccount[]): Promise<vo
     await bumpVersion(trx, 'roles')
     await trx.insertInto('accountRoles').values(roles).execute()
   }
+  const members = accounts.flatMap(({ id, groups }) =>
+    groups.map((groupName) => ({ accountId: id, groupName })),
+  )
+  if (members.length > 0) await trx.insertInto('groupMembers').values(members).execute()
   const holders = accounts.flatMap(({ id, passkeyHandle }) =>
     passkeyHandle ? [{ accountId: id, userHandle: passkeyHandle }] : [],
   )

@@ -52,6 +52,7 @@ function serve(socket: Socket, sink: SmtpSink): void {
     else if (verb === 'MAIL' && reply(verb, '250 ok')) mail = { from: line, to: [], data: '' }
     else if (verb === 'RCPT' && reply(verb, '250 ok')) mail.to.push(line)
     else if (verb === 'DATA') inData = reply(verb, '354 go on')
+    else if (verb === 'STARTTLS') reply(verb, '502 not here')
     else if (verb === 'RSET') reply(verb, '250 ok')
     else if (verb === 'QUIT') socket.end('221 bye\r\n')
   }

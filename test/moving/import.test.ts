@@ -11,6 +11,10 @@ const { db, pool, url } = await createDatabase()
 const idp = createIdp(url, { ISSUER: 'https://id.example.org', SUDO_USER: 'night-admin' })
 const bcrypt = '$2b$12$R9h/cIPz0gi.YJJFsRyuPOYfGJTCGijPylCPvmFbzXuKJ5Xo1GZ6u'
 
+await idp(['roles', 'create', 'reader'])
+await idp(['roles', 'create', 'third'])
+await idp(['groups', 'create', 'Staff'])
+
 beforeEach(async () => {
   await pool.query('truncate accounts, audit_events cascade')
 })
@@ -41,7 +45,8 @@ describe('a line', () => {
           address: { locality: 'London', country: 'UK' },
           status: 'disabled',
           disabled_reason: 'ticket 4711',
-          roles: ['admin'],
+          roles: ['admin', 'user'],
+          groups: ['Staff'],
           password_hash: bcrypt,
           created_at: '2020-02-03T04:05:06Z',
         }),
@@ -64,6 +69,10 @@ describe('a line', () => {
       password_hash: bcrypt,
       created_at: new Date('2020-02-03T04:05:06Z'),
     })
+    const held = await pool.query(
+      'select role, group_name from account_roles natural join group_members',
+    )
+    expect(held.rows).toEqual([{ role: 'admin', group_name: 'Staff' }])
     const { rows } = await pool.query(
       'select type, actor_id, account_id, detail from audit_events order by id',
     )
@@ -102,6 +111,8 @@ describe('a line', () => {
       }),
     ],
     ['roles.0', lineOf('ada', { roles: ['Dr. No\u001b[2J'] })],
+    ['roles', lineOf('ada', { roles: ['nowhere'] })],
+    ['groups', lineOf('ada', { groups: ['nowhere'] })],
     ['disabled_reason', lineOf('ada', { disabled_reason: 'a\0b' })],
     ['created_at', lineOf('ada', { created_at: '2999-01-01T00:00:00Z' })],
     ['is_root', JSON.stringify({ ...JSON.parse(lineOf('ada')), is_root: true })],
@@ -179,7 +190,6 @@ describe('somebody else', () => {
   })
 
   test('twice in one file: what belongs to the second goes to nobody', async () => {
-    await pool.query("insert into roles (id, name) values ('reader', 'reader'), ('third', 'third')")
     const id = '01950000-0000-7000-8000-00000000000b'
     await put(fileOf(lineOf('taken')))
     const { result } = await put(

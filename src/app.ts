@@ -7,6 +7,7 @@ import { createNoticeSender } from './accounts/notices.ts'
 import { accountApiRoutes } from './api/account/routes.ts'
 import { createBearer } from './api/bearer.ts'
 import { openApiRoutes } from './api/openapi.ts'
+import { passwordResetRoutes } from './api/password-resets.ts'
 import { registrationRoutes } from './api/registrations.ts'
 import { removeEndedBlocks } from './blocks/blocks.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
@@ -339,6 +340,7 @@ export function createApp(options: AppOptions): App {
     findCertificate: (ctx) => certificateOf(ctx.req),
   })
   for (const middleware of accountApiRoutes({ ...pagesDeps, bearer })) koa.use(middleware)
+  for (const middleware of passwordResetRoutes({ ...pagesDeps, bearer })) koa.use(middleware)
   for (const middleware of openApiRoutes(config)) koa.use(middleware)
   // Faults have been answered already; what comes here is a connection that broke.
   koa.on('error', (error) => logger.warn({ err: error }, 'answer was not delivered'))

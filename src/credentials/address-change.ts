@@ -34,6 +34,18 @@ export async function pendingChange(db: Db, accountId: string): Promise<string |
   return row?.id
 }
 
+/** False when none waits. */
+export async function cancelChange(db: Db, accountId: string): Promise<boolean> {
+  const { numDeletedRows } = await db
+    .deleteFrom('mailProofs')
+    .where('accountId', '=', accountId)
+    .where('purpose', '=', 'change-address')
+    .where('consumedAt', 'is', null)
+    .where('expiresAt', '>', sql<Date>`now()`)
+    .executeTakeFirst()
+  return numDeletedRows > 0n
+}
+
 /** Once for each proof. Whoever has proven the address meanwhile has it. */
 export async function confirmAddress(
   { db, keyring }: Deps,

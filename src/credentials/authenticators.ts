@@ -3,6 +3,7 @@
  * their row and owner; a code is good once, whoever sends it and however often at once (security MF-01, MF-02).
  */
 import { Secret, TOTP } from 'otpauth'
+import { checkDisplayName } from '../accounts/names.ts'
 import { type Actor, type Origin, record } from '../audit/audit.ts'
 import type { Keyring } from '../crypto.ts'
 import { newId } from '../crypto.ts'
@@ -125,6 +126,35 @@ export function addAuthenticator(
     })
     await tellOfFactor(trx, { accountId, what: 'added', factor: 'totp' })
     return { ok: true, id }
+  })
+}
+
+export type RenamedAuthenticator =
+  | { ok: true }
+  | { ok: false; code: 'name_invalid' | 'name_too_long' | 'authenticator_gone' }
+
+/** Only the person's own. */
+export async function renameAuthenticator(
+  db: Db,
+  { id, accountId, name }: { id: string; accountId: string; name: string },
+  origin: Origin = {},
+): Promise<RenamedAuthenticator> {
+  const checked = checkDisplayName(name)
+  if (!checked.ok) return checked
+  if ([...checked.name].length > longestName) return { ok: false, code: 'name_too_long' }
+  return transact(db, async (trx): Promise<RenamedAuthenticator> => {
+    const renamed = await trx
+      .updateTable('authenticators')
+      .set({ name: checked.name })
+      .where('id', '=', id)
+      .where('accountId', '=', accountId)
+      .returning('id')
+      .executeTakeFirst()
+    if (!renamed) return { ok: false, code: 'authenticator_gone' }
+    const actor: Actor = { kind: 'person', id: accountId }
+    const detail = { factor: 'totp' }
+    await record(trx, { type: 'factor.renamed', actor, accountId, origin, detail })
+    return { ok: true }
   })
 }
 

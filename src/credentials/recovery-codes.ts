@@ -37,6 +37,19 @@ export function renewRecoveryCodes(
   })
 }
 
+/** A set where none is left, for whoever comes first; undefined for all others. */
+export function firstRecoveryCodes(
+  { db, keyring }: Deps,
+  accountId: string,
+  origin: Origin = {},
+): Promise<string[] | undefined> {
+  return transact(db, async (trx) => {
+    await trx.selectFrom('accounts').select('id').where('id', '=', accountId).forUpdate().execute()
+    if ((await countRecoveryCodes(trx, accountId)).left > 0) return undefined
+    return renewRecoveryCodes({ db: trx, keyring }, accountId, origin)
+  })
+}
+
 /** How many are left; `made` is undefined when there never were any. */
 export async function countRecoveryCodes(
   db: Db,

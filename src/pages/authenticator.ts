@@ -9,7 +9,7 @@ import {
   reopenSetUp,
   type SetUp,
 } from '../credentials/authenticators.ts'
-import { countRecoveryCodes, renewRecoveryCodes } from '../credentials/recovery-codes.ts'
+import { firstRecoveryCodes } from '../credentials/recovery-codes.ts'
 import type { Flow } from '../oidc/interactions.ts'
 import type { App, PageError } from '../views/page-data.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
@@ -63,8 +63,7 @@ export function authenticatorPages(deps: PagesDeps) {
 
   /** A set of recovery codes where there is none yet. */
   async function freshCodes(ctx: Context, accountId: string): Promise<string[] | undefined> {
-    if ((await countRecoveryCodes(db, accountId)).left > 0) return undefined
-    return renewRecoveryCodes(keeping, accountId, ctx.state.origin)
+    return firstRecoveryCodes(keeping, accountId, ctx.state.origin)
   }
 
   async function settingIn(flow: Flow) {

@@ -1,4 +1,6 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
+import { allOperations } from '../../src/api/doors.ts'
 import { openApiDocument } from '../../src/api/openapi.ts'
 import { start } from './programs.ts'
 
@@ -47,4 +49,36 @@ describe('the OpenAPI document', () => {
       }
     }
   })
+})
+
+test('it is valid OpenAPI 3.1, and holds every operation of the tables', async () => {
+  const document = openApiDocument({ issuer: 'https://id.example.org', brandName: 'Example' })
+  const result = await new Validator().validate(JSON.parse(JSON.stringify(document)))
+  expect(result.errors ?? []).toEqual([])
+  expect(result.valid).toBe(true)
+  const described = Object.values(document.paths).flatMap((item) =>
+    Object.values(item as Record<string, { operationId?: string }>).map(
+      ({ operationId }) => operationId,
+    ),
+  )
+  expect(described.sort()).toEqual(Object.keys(allOperations).sort())
+})
+
+test('an operation that takes a token says its scope, and how it refuses', () => {
+  const { paths } = openApiDocument({ issuer: 'https://id.example.org', brandName: 'Example' })
+  const { post } = paths['/api/account/deletion'] as {
+    post: { security: object; responses: object; description: string }
+  }
+  expect(post.security).toEqual([{ oauth: ['account'] }])
+  expect(Object.keys(post.responses)).toEqual([
+    '202',
+    '400',
+    '401',
+    '403',
+    '409',
+    '413',
+    '415',
+    '429',
+  ])
+  expect(post.description).toContain('RFC 9470')
 })

@@ -1,5 +1,7 @@
 /** A small app with the JSON door alone, and a program that calls it. */
 import { openApiRoutes } from '../../src/api/openapi.ts'
+import type { Operation } from '../../src/api/operations.ts'
+import { registrationOperations } from '../../src/api/registration-operations.ts'
 import { registrationRoutes } from '../../src/api/registrations.ts'
 import { createKeyring, randomToken } from '../../src/crypto.ts'
 import { createLimits } from '../../src/http/limits.ts'
@@ -10,6 +12,17 @@ import { createDatabase } from '../support/database.ts'
 export const { db, pool } = await createDatabase()
 export const deps = createDeps(db)
 export const root = '/api/registrations'
+
+/** Statuses by operationId, of all that was called in this file. */
+export const seen = new Map<string, Set<number>>()
+
+function remember(path: string, method: string, status: number): void {
+  for (const [id, operation] of Object.entries<Operation>(registrationOperations)) {
+    const shape = new RegExp(`^${operation.path.replace(/\{\w+\}/g, '[^/]+')}$`)
+    if (operation.method.toUpperCase() !== method || !shape.test(path)) continue
+    seen.set(id, (seen.get(id) ?? new Set()).add(status))
+  }
+}
 
 export async function start(
   options: { factor?: number; registration?: 'open' | 'closed' | 'invite' } = {},
@@ -39,6 +52,7 @@ export async function start(
         ...headers,
       },
     })
+    remember(path, (json === undefined ? rest.method : 'POST') ?? 'GET', answer.status)
     const body = answer.body === '' ? undefined : JSON.parse(answer.body)
     return { ...answer, body }
   }

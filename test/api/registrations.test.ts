@@ -1,6 +1,8 @@
+import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import { deliver, letTimePass, newcomer, password } from '../registration/newcomers.ts'
-import { begin, db, deps, root, start } from './programs.ts'
+import { expectSeen } from '../support/own-api.ts'
+import { begin, db, deps, root, seen, start } from './programs.ts'
 
 test('somebody registers through a program, from the username to the verified account', async () => {
   const call = await start()
@@ -173,4 +175,23 @@ test('an expired registration is gone', async () => {
   const { id, handle } = await begin(call)
   await letTimePass(db, id, '1 day')
   expect((await call(`${root}/${id}`, { handle })).status).toBe(404)
+})
+
+test('what failed on the way goes on from there when it is asked to', async () => {
+  const call = await start()
+  await sql`alter table accounts add constraint broken check (username not like 'unlucky%')`.execute(
+    db,
+  )
+  const { body } = await call(root, { json: { ...newcomer(), username: 'unlucky-two' } })
+  await sql`alter table accounts drop constraint broken`.execute(db)
+  expect(body).toMatchObject({ status: 'failed', canProceed: true })
+  const { status, body: again } = await call(`${root}/${body.id}/retry`, {
+    method: 'POST',
+    handle: body.handle,
+  })
+  expect([status, again.status]).toEqual([202, 'verification_sent'])
+})
+
+test('every operation has been seen to succeed and to refuse', () => {
+  for (const how of ['done', 'refused'] as const) expectSeen(how, seen, 'registration')
 })

@@ -2,6 +2,7 @@
 import type { Context } from 'koa'
 import type { Config } from '../../config.ts'
 import { listAuthenticators } from '../../credentials/authenticators.ts'
+import type { JudgePassword } from '../../credentials/new-password.ts'
 import type { Hasher } from '../../credentials/password-hasher.ts'
 import { levelOf } from '../../credentials/step-up.ts'
 import type { Keyring } from '../../crypto.ts'
@@ -17,6 +18,7 @@ export type AccountDeps = {
   database: Pick<Database, 'db' | 'pool'>
   keyring: Keyring
   hasher: Hasher
+  judgePassword: JudgePassword
   limits: Limits
   signInLimits: SignInLimits
   views: Pick<Views, 't'>
@@ -43,6 +45,29 @@ export function createSignInDemand({ database, bearer }: Pick<AccountDeps, 'data
 /** By whom, for rooms and the audit. */
 export function byPerson(ctx: Context, accountId: string) {
   return { actor: { kind: 'person', id: accountId }, origin: ctx.state.origin } as const
+}
+
+/** Of the path; what is no id of ours is the id of nothing: 404 with this code. */
+export function idOf(params: Record<string, string>, gone: string): string {
+  const { id = '' } = params
+  if (!/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(id)) throw new AppError(gone, 404)
+  return id
+}
+
+export function isoOf(date: Date | null | undefined): string | null {
+  return date?.toISOString() ?? null
+}
+
+/** The same for one; `count` where its words name one. */
+export function refuseField(
+  ctx: Context,
+  views: Pick<Views, 't'>,
+  field: string,
+  code: string,
+  count?: number,
+): AppError {
+  const detail = views.t(ctx.state.locale, `errors.${code}`, count === undefined ? {} : { count })
+  return new AppError('invalid_request', 400, { fields: [{ field, code }], detail })
 }
 
 /** An AppError whose detail says in the caller's language what is wrong with the fields. Members are as in the JSON. */

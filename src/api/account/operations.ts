@@ -1,7 +1,11 @@
 /** Everything that people may do with their own account by a program: one table of the tables of each matter. */
 import type { Operations } from '../operations.ts'
+import { lifeOperations } from './life-operations.ts'
 import { profileOperations } from './profile-operations.ts'
+import { securityOperations } from './security-operations.ts'
 
 export const accountOperations = {
   ...profileOperations,
+  ...securityOperations,
+  ...lifeOperations,
 } as const satisfies Operations

@@ -3,12 +3,16 @@ import type { Middleware } from 'koa'
 import { allowOrigins } from '../cors.ts'
 import { routesOf } from '../operations.ts'
 import { type AccountDeps, createSignInDemand } from './context.ts'
+import { lifeHandlers } from './life.ts'
 import { accountOperations } from './operations.ts'
 import { profileHandlers } from './profile.ts'
+import { securityHandlers } from './security.ts'
 
 export function accountApiRoutes(deps: AccountDeps): Middleware[] {
   const handlers = {
     ...profileHandlers(deps),
+    ...securityHandlers(deps),
+    ...lifeHandlers(deps),
   }
   const { bearer } = deps
   const demandSignIn = createSignInDemand(deps)

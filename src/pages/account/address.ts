@@ -3,6 +3,7 @@ import type { Context } from 'koa'
 import { canonicalEmail, maskEmail } from '../../accounts/email.ts'
 import {
   type Changed,
+  cancelChange,
   confirmAddress,
   pendingChange,
   readUndo,
@@ -39,7 +40,7 @@ export function accountAddressPages(deps: PagesDeps, frame: AccountFrame) {
     const { action, code } = formOf(ctx)
     const id = await pendingChange(db, signed.accountId)
     if (action === 'cancel') {
-      if (id) await db.deleteFrom('mailProofs').where('id', '=', id).execute()
+      await cancelChange(db, signed.accountId)
       return seeOther(ctx, accountPages.security)
     }
     if (!id) return askForMail(ctx, signed)

@@ -24,9 +24,9 @@ import {
   findByUserCode,
   keepRequestSecrets,
   keepUserCode,
-  openDeviceCode,
+  openSecretsOfFlow,
   polledPayload,
-  sealDeviceCode,
+  sealSecretsOfFlow,
 } from './waiting-codes.ts'
 
 export type Storage = {
@@ -69,7 +69,7 @@ function modelAdapter(storage: Storage, model: ModelName) {
       const row = toRow(model, id, payload)
       if (model === 'Grant') row.session_uid = sessionOfRequest()
       if (model === 'Interaction') row.progress = await beginningOf(unit)
-      if (model === 'Interaction') sealDeviceCode(storage.keyring, id, row.rest as Payload)
+      if (model === 'Interaction') sealSecretsOfFlow(storage.keyring, id, row.rest as Payload)
       const key = `${model}:${id}`
       const wasThere = unit.known.has(key) && unit.writes.get(key)?.kind !== 'insert'
       unit.known.set(key, Promise.resolve({ ...payload, jti: id }))
@@ -131,7 +131,7 @@ async function load(
       if (!interaction || interaction.consumed_at !== null) return undefined
       if (!sha256(id).equals(interaction.id_hash as Buffer)) return undefined
       if (!isOfThisBrowser(unit, interaction.progress as Progress)) return undefined
-      return openDeviceCode(storage.keyring, id, toPayload(model, interaction, id))
+      return openSecretsOfFlow(storage.keyring, id, toPayload(model, interaction, id))
     }
     case 'Grant': {
       const known = (await unit.found)?.grant

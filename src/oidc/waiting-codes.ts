@@ -110,17 +110,36 @@ export function openNotification(keyring: Keyring, idHash: Buffer, sealed: Buffe
   return JSON.parse(opened.toString()) as Notification
 }
 
-/** A flow of ours must not hold the device's secret in clear (interactions.rest). */
-export function sealDeviceCode(keyring: Keyring, flowId: string, rest: Payload): void {
-  if (typeof rest.deviceCode !== 'string') return
-  rest.deviceCode = keyring
-    .seal('device-code-of-flow', sha256(flowId).toString('hex'), rest.deviceCode)
-    .toString('base64url')
+/** Members of a flow that open something elsewhere, and what they are in `interactions.rest`. */
+const secretsOfFlow = {
+  deviceCode: { purpose: 'device-code-of-flow', kept: 'deviceCode' },
+  // The id of a pushed request. In flows of before it stands under its own name, in clear.
+  parJti: { purpose: 'pushed-request-of-flow', kept: 'parJtiSealed' },
+} as const
+type SecretOfFlow = keyof typeof secretsOfFlow
+const membersOfFlow = Object.keys(secretsOfFlow) as SecretOfFlow[]
+
+/** A flow of ours must not hold them in clear: the device's code, the id of what an app has pushed. */
+export function sealSecretsOfFlow(keyring: Keyring, flowId: string, rest: Payload): void {
+  const row = sha256(flowId).toString('hex')
+  for (const member of membersOfFlow) {
+    const value = rest[member]
+    if (typeof value !== 'string') continue
+    const { purpose, kept } = secretsOfFlow[member]
+    delete rest[member]
+    rest[kept] = keyring.seal(purpose, row, value).toString('base64url')
+  }
 }
 
-export function openDeviceCode(keyring: Keyring, flowId: string, payload: Payload): Payload {
-  if (typeof payload.deviceCode !== 'string') return payload
-  const sealed = Buffer.from(payload.deviceCode, 'base64url')
+export function openSecretsOfFlow(keyring: Keyring, flowId: string, payload: Payload): Payload {
   const row = sha256(flowId).toString('hex')
-  return { ...payload, deviceCode: keyring.open('device-code-of-flow', row, sealed).toString() }
+  const opened: Payload = { ...payload }
+  for (const member of membersOfFlow) {
+    const { purpose, kept } = secretsOfFlow[member]
+    const sealed = payload[kept]
+    if (typeof sealed !== 'string') continue
+    delete opened[kept]
+    opened[member] = keyring.open(purpose, row, Buffer.from(sealed, 'base64url')).toString()
+  }
+  return opened
 }

@@ -200,6 +200,36 @@ describe('a step up', () => {
     expect(claims.auth_time).toBe(Number(time) - 90)
   })
 
+  test.each<[what: string, parameters: Parameters]>([
+    ['a new sign-in', { ...essential, prompt: 'login' }],
+    ['a sign-in of this moment', { ...essential, max_age: '0' }],
+  ])('OI-04: %s with less than was asked for is fresh and not enough', async (_, parameters) => {
+    const person = await createHolder(server)
+    const { visitor, page } = await begin(person)
+    await visitor.press(page, 'continue', { code: codeOf(person.secret) })
+    // Strong, and too old for this request; the password alone makes it fresh and weak.
+    const again = await begin(person, { visitor, parameters })
+    expect(again.page.url).toMatch(/\/sign-in\/[\w-]+\/code$/)
+    const silent = await visitor.get(`${origin}/account`)
+    expect(silent.url).toBe(`${origin}/account`)
+    const done = await visitor.press(again.page, 'continue', { code: codeOf(person.secret, 1) })
+    const claims = await claimsAt(again.request, done)
+    expect(claims).toMatchObject(two)
+    expect(Number(claims.iat) - Number(claims.auth_time)).toBeLessThan(30)
+  })
+
+  test('OI-04: a strong sign-in that is too old is not enough either', async () => {
+    const person = await createHolder(server)
+    const { visitor, page } = await begin(person)
+    await visitor.press(page, 'continue', { code: codeOf(person.secret) })
+    await pool.query(
+      `update sessions set signed_in_at = signed_in_at - interval '1 hour' where account_id = $1`,
+      [person.id],
+    )
+    const request = app.begin({ ...essential, max_age: '60', prompt: 'none' })
+    expect(app.answerOf(request, await visitor.get(request.url)).error).toBe('login_required')
+  })
+
   test('of somebody else\u2019s code is refused', async () => {
     await setPolicy({ when: 'asked' })
     const [person, other] = [await createHolder(server), await createHolder(server)]

@@ -6,11 +6,14 @@ import { createApi } from '../../src/clients/apis.ts'
 import { disableClient } from '../../src/clients/client-life.ts'
 import { createClient } from '../../src/clients/create-client.ts'
 import { updateClient } from '../../src/clients/update-client.ts'
+import { changeSignInPolicy } from '../../src/credentials/policy-setting.ts'
+import { defaultPolicy } from '../../src/credentials/sign-in-policy.ts'
 import { randomToken, sha256 } from '../../src/crypto.ts'
 import { endSessions } from '../../src/sessions/end-sessions.ts'
 import { createIdp } from '../cli/support.ts'
 import { auditOf } from '../support/audit.ts'
 import { createProver, type Prover } from '../support/client-keys.ts'
+import { createHolder } from '../support/factors.ts'
 import { startNodes } from '../support/nodes.ts'
 import { authorize, createBrowser, createPerson, type Person } from '../support/person.ts'
 import { type Answer, type App, createApp, type Parameters } from '../support/relying-party.ts'
@@ -151,6 +154,36 @@ describe('a person gives the password to an app of ours', () => {
     expect(await events('sign_in.succeeded')).toMatchObject([
       { detail: { amr: ['pwd'], by: 'authorization_challenge' } },
     ])
+  })
+})
+
+describe('default levels of the app (--default-acr)', () => {
+  const strong = { ...settings, preset: 'native', defaultAcrValues: ['2fa'] }
+
+  test('are asked of whoever can reach them: the person goes on in the browser', async () => {
+    const wishing = await createApp(server, strong)
+    const asking = await createApp(server, { ...settings, preset: 'native' })
+    const holder = await createHolder(server)
+    // The operator asks nothing here, so that the app alone does.
+    await changeSignInPolicy(db, { when: 'asked' }, { kind: 'operator' })
+    await noticed()
+    const all = [
+      await ask(login(holder), wishing),
+      await ask({ ...login(holder), acr_values: '1fa' }, wishing),
+      await ask(login(holder), asking),
+      await ask({ ...login(holder), acr_values: '2fa' }, asking),
+    ].map(({ status, body }) => [status, body.error])
+    await changeSignInPolicy(db, defaultPolicy, { kind: 'operator' })
+    await noticed()
+    const toWeb = [403, 'redirect_to_web']
+    expect(all).toEqual([toWeb, [200, undefined], [200, undefined], toWeb])
+  })
+
+  test('are a wish: who has one factor alone is let in, and the app is told so', async () => {
+    const wishing = await createApp(server, strong)
+    const { body } = await ask(login(), wishing)
+    const tokens = await redeem(body.authorization_code, {}, wishing)
+    expect(decodeJwt(tokens.body.id_token ?? '').acr).toBe('1fa')
   })
 })
 

@@ -1,7 +1,10 @@
 /** Secrets of apps: how they may come, how often they may be wrong, and what happens while they change. */
+import crypto from 'node:crypto'
+import { syncBuiltinESMExports } from 'node:module'
 import { expect, test } from 'vitest'
 import { rotateSecret } from '../../src/clients/client-life.ts'
-import { randomToken } from '../../src/crypto.ts'
+import { secretMatches } from '../../src/clients/clients.ts'
+import { randomToken, sha256 } from '../../src/crypto.ts'
 import { type App, createApp, type Parameters } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 
@@ -51,6 +54,42 @@ test('a secret is compared whole: neither its beginning nor more than it is take
   ]) {
     expect((await asBasic(app, wrong)).body.error).toMatch(unproven)
   }
+})
+
+test('TK-11: a secret is compared by its hash, with every secret that lives, in constant time', async () => {
+  const compared: [Buffer, Buffer][] = []
+  const { timingSafeEqual } = crypto
+  crypto.timingSafeEqual = (a, b) => {
+    compared.push([a as Buffer, b as Buffer])
+    return timingSafeEqual(a, b)
+  }
+  syncBuiltinESMExports()
+  const secrets = [randomToken(), randomToken(), randomToken()]
+  const [first = '', , last = ''] = secrets
+  const client = {
+    secrets: secrets.map((secret) => ({
+      hash: sha256(secret),
+      createdAt: new Date(),
+      expiresAt: null,
+    })),
+  }
+  const answerTo = (presented: string) => {
+    compared.length = 0
+    return [secretMatches(client, presented), compared.length]
+  }
+  const wrongFirst = `${first.startsWith('x') ? 'y' : 'x'}${first.slice(1)}`
+  const wrongLast = `${first.slice(0, -1)}${first.endsWith('x') ? 'y' : 'x'}`
+  // The first match ends nothing early, and how much of a secret is right changes nothing.
+  expect([first, last, wrongFirst, wrongLast, ''].map(answerTo)).toEqual([
+    [true, 3],
+    [true, 3],
+    [false, 3],
+    [false, 3],
+    [false, 3],
+  ])
+  expect(compared.map(([, given]) => given)).toEqual(Array(3).fill(sha256('')))
+  crypto.timingSafeEqual = timingSafeEqual
+  syncBuiltinESMExports()
 })
 
 test('TK-10: too many wrong secrets slow down their sender, and nobody else', async () => {

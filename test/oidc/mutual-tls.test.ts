@@ -2,13 +2,14 @@
  * Clients with certificates (RFC 8705): who they are, and tokens that are good with the certificate alone. The certificate comes
  * in a trusted proxy's header, or in the TLS connection where TLS ends here.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import type { ClientInput } from '../../src/clients/create-client.ts'
+import { createIdp } from '../cli/support.ts'
 import { daysAhead, type Made, makeAuthority, makeCertificate } from '../support/certificates.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
 import { authorize, createBrowser, createPerson } from '../support/person.ts'
@@ -300,6 +301,44 @@ describe('TLS that ends here', async () => {
     refused(await as(plain).post('token', asked))
     refused(await as(carrying(other)).post('token', asked))
     refused(await as(carrying(selfSigned)).post('token', asked))
+  })
+
+  test('the example of deploy/protocol.md, typed as it stands there, gives a token bound to the certificate', async () => {
+    const text = readFileSync(new URL('../../deploy/protocol.md', import.meta.url), 'utf8')
+    const [, command = ''] = /^npx idp (clients create Meter .*)$/m.exec(text) ?? []
+    const [, path = '', form = ''] =
+      /^curl --cert \S+ --key \S+ https:\/\/mtls\.id\.example\.org(\S+) (-d .*)$/m.exec(text) ?? []
+    writeFileSync(join(directory, 'ca.pem'), authority.cert)
+    const words = command
+      .split(' ')
+      .map((word) => (word === 'ca.pem' ? join(directory, word) : word))
+    const idp = createIdp(tls.database.url, { ISSUER: tls.origin })
+    const { code, stdout } = await idp([...words, '--json'])
+    expect(code).toBe(0)
+    const { client } = JSON.parse(stdout) as { client: { client_id: string } }
+    const meter = makeCertificate({
+      subject: [
+        ['O', 'Example'],
+        ['CN', 'meter'],
+      ],
+      issuer: authority,
+    })
+    const body = new URLSearchParams(
+      form.split('-d ').flatMap((pair): [string, string][] => {
+        const [name = '', value = ''] = pair.trim().split('=')
+        return name === '' ? [] : [[name, value === '…' ? client.client_id : value]]
+      }),
+    )
+    const ask = (send: typeof fetch) => send(`${alias}${path}`, { method: 'POST', body })
+    const answer = await ask(carrying(meter))
+    const { access_token: token, token_type: type } = (await answer.json()) as Record<
+      string,
+      string
+    >
+    expect([answer.status, type, typeof token]).toEqual([200, 'Bearer', 'string'])
+    for (const send of [plain, carrying(own), carrying(selfSigned)]) {
+      expect((await ask(send)).status).toBe(401)
+    }
   })
 
   test('a self-signed certificate is good where it is registered', async () => {

@@ -154,3 +154,22 @@ test('RC-05: two browsers that finish their sign-in for one pushed request at on
     expect(pages.filter(({ url }) => url.includes('code='))).toHaveLength(1)
   }
 })
+
+test('while a person signs in its id stands nowhere in clear, and its answer spends it all the same', async () => {
+  const visitor = createBrowser(server)
+  const request = await push(web)
+  const page = await visitor.get(request.url)
+  const id = request.uri.split(':').at(-1) ?? ''
+  const hex = [Buffer.from(id).toString('hex'), Buffer.from(id, 'base64url').toString('hex')]
+  const rows = await db
+    .selectFrom('interactions')
+    .select(sql<string>`interactions::text`.as('text'))
+    .execute()
+  const text = rows.map((row) => row.text).join()
+  expect(text).toContain('parJtiSealed')
+  for (const trace of [id, ...hex]) expect(text).not.toContain(trace)
+  const { code } = web.answerOf(request, await signInAt(visitor, page, person))
+  expect(code).toBeTruthy()
+  const again = await visitor.get(request.url)
+  expect(again.body + again.url).toMatch(/invalid_request_uri/)
+})

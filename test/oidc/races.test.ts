@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { disableAccount } from '../../src/accounts/accounts.ts'
 import { newId, sha256 } from '../../src/crypto.ts'
 import type { Page } from '../../src/demo/visitor.ts'
+import { removeExpired } from '../../src/sessions/cleanup.ts'
+import { listSessions } from '../../src/sessions/sessions.ts'
 import { startNodes } from '../support/nodes.ts'
 import {
   authorize,
@@ -147,6 +149,58 @@ describe.each([
       const again = apps[0].begin({ scope: 'openid', prompt: 'none' })
       expect(apps[0].answerOf(again, await browser.get(again.url)).code).toBeTruthy()
     }))
+
+  test('of two tabs that sign in at once the session which the browser has lost opens nothing, is seen, and ends', async () => {
+    const somebody = await createPerson(server)
+    const browser = createBrowser(server)
+    const apps = [
+      await createApp(server, { firstParty: true }),
+      await createApp(server, { firstParty: true }),
+    ] as const
+    const steps = stepwise(browser)
+    const tabs = []
+    for (const own of apps) {
+      const request = own.begin({ scope: 'openid' })
+      const page = await browser.get(request.url)
+      const fields = { identifier: somebody.username, password }
+      tabs.push({ own, request, resume: await steps.press(page, 'continue', fields) })
+    }
+    const answers = await Promise.all(
+      tabs.map(async ({ own, request, resume }) => {
+        const { code } = own.answerOf(request, await browser.get(resume.url))
+        return own.redeem(request, code)
+      }),
+    )
+    // Whoever holds the browser is one session; the other's cookie was replaced and is nowhere.
+    const { rows } = await pool.query(
+      `select uid, id_hash, previous_id_hash, expires_at from sessions where account_id = $1`,
+      [somebody.id],
+    )
+    const held = [...browser.cookies.values()].map(({ value }) => sha256(value).toString('hex'))
+    const lost = rows.filter(({ id_hash: hash }) => !held.includes(hash.toString('hex')))
+    expect([rows.length, lost.length]).toEqual([2, 1])
+    for (const { expires_at: end } of lost) {
+      expect(end.getTime()).toBeLessThanOrEqual(Date.now() + 30 * 24 * 3_600_000)
+    }
+    // It stands among the person's sessions, where it can be ended; its own end takes what hangs on it.
+    const seen = (await listSessions(db, { accountId: somebody.id })).map(({ uid }) => uid)
+    expect(seen).toEqual(expect.arrayContaining(lost.map(({ uid }) => uid)))
+    for (const { uid } of lost) {
+      await pool.query(
+        `update sessions set expires_at = now() - interval '1 second' where uid = $1`,
+        [uid],
+      )
+    }
+    const statuses = await Promise.all(
+      tabs.map(
+        async ({ own }, index) => (await own.userinfo(answers[index]?.body.access_token)).status,
+      ),
+    )
+    expect(statuses.filter((status) => status === 401)).toHaveLength(lost.length)
+    await removeExpired(pool)
+    const left = await pool.query('select uid from sessions where account_id = $1', [somebody.id])
+    expect(left.rows).toHaveLength(1)
+  })
 
   test('two tabs of a session sign in again at once: both are in, and the browser holds the session', () =>
     eachRound(async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { type Config, examineConfig } from '../config.ts'
 import { type Database, openDatabase } from '../database/connection.ts'
-import { examine } from '../doctor/examine.ts'
+import { examine, withoutSecrets } from '../doctor/examine.ts'
 import { broken, type Finding, type State } from '../doctor/finding.ts'
 import { createWorld, isWrong, type World } from '../doctor/patient.ts'
 import type { Context } from './context.ts'
@@ -74,7 +74,10 @@ export async function doctor(
 async function open(config: Config): Promise<{ database?: Database; unreachable?: Finding }> {
   const { databaseUrl, dataDir } = config
   const away = (words: string, fix: string) => ({
-    unreachable: broken('database.reachable', words, { expected: 'a database that answers', fix }),
+    unreachable: withoutSecrets(
+      broken('database.reachable', words, { expected: 'a database that answers', fix }),
+      config,
+    ),
   })
   if (databaseUrl === undefined && !existsSync(join(dataDir, 'postgres'))) {
     return away(

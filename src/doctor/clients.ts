@@ -1,4 +1,5 @@
 /** Each client: does what is stored keep the rules of today and the engine's, and do the addresses answer that we call? */
+import { setImmediate } from 'node:timers/promises'
 import { type Client, listClients } from '../clients/clients.ts'
 import { runEngineCheck } from '../clients/engine-check.ts'
 import { checkMetadata, type EngineCheck, type Problem } from '../clients/metadata.ts'
@@ -16,7 +17,11 @@ export async function checkClients({ database, engineCheck }: Patient): Promise<
   if (!database) return []
   const clients = await listClients(database.db)
   const findings: Finding[] = []
-  for (const client of clients) findings.push(...(await judgeClient(client, engineCheck)))
+  for (const [index, client] of clients.entries()) {
+    // A server that looks at itself answers people in between.
+    if (index % 10 === 0) await setImmediate()
+    findings.push(...(await judgeClient(client, engineCheck)))
+  }
   return findings.length > 0 ? findings : [ok('clients.rules', `${clients.length} keep the rules`)]
 }
 

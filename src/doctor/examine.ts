@@ -1,10 +1,11 @@
 /** Runs the checks side by side, each with its time, and gives their findings in the order of the table. */
+import type { Config } from '../config.ts'
 import { type Check, checks } from './checks.ts'
 import { broken, type Finding, skipped } from './finding.ts'
 import { isWrong, type Patient } from './patient.ts'
 
 /** For one check; those with more to do hurry by themselves. */
-const longestMs = 20_000
+const usualMs = 20_000
 
 /** Never throws, and ends. What is secret in the settings stands in no finding, whatever a check has read. */
 export async function examine(
@@ -12,18 +13,18 @@ export async function examine(
   {
     offline = false,
     only = () => true,
-  }: { offline?: boolean; only?: (check: Check) => boolean } = {},
+    longestMs = usualMs,
+  }: { offline?: boolean; only?: (check: Check) => boolean; longestMs?: number } = {},
 ): Promise<Finding[]> {
   const wanted = checks.filter(only)
   const findings = await Promise.all(
     wanted.map(async (check) => {
       const without = whyNot(check, patient, offline)
       if (without !== undefined) return [skipped(check.name, without)]
-      return inTime(check, patient)
+      return inTime(check, patient, longestMs)
     }),
   )
-  const secrets = secretsOf(patient)
-  return findings.flat().map((finding) => withoutSecrets(finding, secrets))
+  return findings.flat().map((finding) => withoutSecrets(finding, patient.config))
 }
 
 function whyNot({ needs }: Check, patient: Patient, offline: boolean): string | undefined {
@@ -33,7 +34,7 @@ function whyNot({ needs }: Check, patient: Patient, offline: boolean): string | 
   return undefined
 }
 
-async function inTime(check: Check, patient: Patient): Promise<Finding[]> {
+async function inTime(check: Check, patient: Patient, longestMs: number): Promise<Finding[]> {
   const late = Promise.withResolvers<Finding[]>()
   const timer = setTimeout(
     () => late.resolve([skipped(check.name, `not done within ${longestMs / 1000} seconds`)]),
@@ -52,8 +53,21 @@ async function inTime(check: Check, patient: Patient): Promise<Finding[]> {
   }
 }
 
-/** The second lock: no check means to show any of these. */
-function secretsOf({ config }: Patient): string[] {
+/** The second lock: no check means to show a key or password of the settings. */
+export function withoutSecrets(finding: Finding, config: Config): Finding {
+  const secrets = secretsOf(config)
+  const clean = (text: string) =>
+    secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text)
+  const { expected, fix } = finding
+  return {
+    ...finding,
+    seen: clean(finding.seen),
+    ...(expected === undefined ? {} : { expected: clean(expected) }),
+    ...(fix === undefined ? {} : { fix: clean(fix) }),
+  }
+}
+
+function secretsOf(config: Config): string[] {
   const passwords = [config.databaseUrl, config.smtpUrl].flatMap((address) => {
     const password = address === undefined ? undefined : URL.parse(address)?.password
     return password ? [password, safelyDecoded(password)] : []
@@ -66,17 +80,5 @@ function safelyDecoded(text: string): string {
     return decodeURIComponent(text)
   } catch {
     return text
-  }
-}
-
-function withoutSecrets(finding: Finding, secrets: string[]): Finding {
-  const clean = (text: string) =>
-    secrets.reduce((shown, secret) => shown.replaceAll(secret, '…'), text)
-  const { expected, fix } = finding
-  return {
-    ...finding,
-    seen: clean(finding.seen),
-    ...(expected === undefined ? {} : { expected: clean(expected) }),
-    ...(fix === undefined ? {} : { fix: clean(fix) }),
   }
 }

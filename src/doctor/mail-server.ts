@@ -1,5 +1,7 @@
 /** Whether the mail server lets us in, and whether our password travels there in safety. */
+
 import { type SmtpSignIn, trySmtpSignIn } from '../mail/smtp-sign-in.ts'
+import { mailFixes } from '../mail/try-mail.ts'
 import { broken, type Finding, ok, skipped, warning } from './finding.ts'
 import { isWrong, type Patient } from './patient.ts'
 
@@ -11,12 +13,6 @@ export async function checkMailServer(patient: Patient): Promise<Finding[]> {
   return [judgeSignIn(await trySmtpSignIn(smtpUrl)), ...judgeSafety(smtpUrl)]
 }
 
-const fixes = {
-  refused: 'SMTP_URL=smtps://USER:PASSWORD@HOST, with special characters as %XX (@ is %40)',
-  tls: 'SMTP_URL needs the name that stands in the certificate; smtps:// is port 465, smtp:// is 587',
-  unreachable: 'look at host and port in SMTP_URL, and at the firewall (clouds often close 25)',
-}
-
 export function judgeSignIn(result: SmtpSignIn): Finding {
   const check = 'mail.sign-in'
   if (result.ok) {
@@ -25,9 +21,9 @@ export function judgeSignIn(result: SmtpSignIn): Finding {
       `${result.server} ${result.signedIn ? 'lets us in' : 'answers, without a sign-in'}`,
     )
   }
-  return broken(check, `${result.server}: ${result.words}`, {
+  return broken(check, `${result.server}: fails at ${result.step} (${result.code})`, {
     expected: 'a mail server that lets us in',
-    fix: fixes[result.reason],
+    fix: mailFixes[result.step],
   })
 }
 

@@ -1,4 +1,5 @@
 /** The issuer against what a request through the proxy really carries: scheme, host, port, and whose address. */
+import { z } from 'zod'
 import { type ProbeAnswer, probeHeader, probePath } from '../http/probe.ts'
 import { broken, type Finding, ok, skipped, warning } from './finding.ts'
 import type { Patient } from './patient.ts'
@@ -13,12 +14,11 @@ const passHost = `${nginx('proxy_set_header Host $http_host;')} (Apache: ProxyPr
 
 /** Two requests from outside: as a visitor's, and as that of one who pretends. */
 export async function checkProxy(patient: Patient): Promise<Finding[]> {
-  const { config, world } = patient
+  const { config } = patient
   const plain = await probe(patient, {})
   const found = readAnswer(plain)
   if (!found) {
-    const local = await ask(world.fetch, `http://127.0.0.1:${config.port}/healthz`)
-    return [judgeSilence(config.issuer, plain, !config.tls && local.ok && local.status === 200)]
+    return [judgeSilence(config.issuer, plain, await runsHere(patient))]
   }
   const forged = await probe(patient, {
     'x-forwarded-for': forgedAddress,
@@ -28,6 +28,15 @@ export async function checkProxy(patient: Patient): Promise<Finding[]> {
     ok('issuer.reachable', `${config.issuer} leads to a server on this database`),
     ...judgeProbe(config, found, readAnswer(forged)),
   ]
+}
+
+/** Whether a server answers on this machine, past the proxy. */
+async function runsHere({ config, world }: Patient): Promise<boolean> {
+  if (config.tls) return false
+  const anywhere = ['0.0.0.0', '::'].includes(config.host)
+  const host = anywhere ? '127.0.0.1' : config.host.includes(':') ? `[${config.host}]` : config.host
+  const reply = await ask(world.fetch, `http://${host}:${config.port}/healthz`)
+  return reply.ok && reply.status === 200
 }
 
 async function probe(
@@ -43,10 +52,31 @@ async function probe(
   return reply
 }
 
+/** Whoever answers at the issuer may be anybody. */
+const answerShape: z.ZodType<ProbeAnswer> = z.object({
+  issuer: z.string(),
+  trustedProxies: z.array(z.string()),
+  clientCertHeader: z.string().nullable(),
+  received: z.object({
+    host: z.string().nullable(),
+    forwardedHost: z.string().nullable(),
+    forwardedProto: z.string().nullable(),
+    forwardedFor: z.string().nullable(),
+    peer: z.string(),
+    trusted: z.boolean(),
+    encrypted: z.boolean(),
+    certificate: z.boolean(),
+  }),
+  understood: z.object({
+    scheme: z.enum(['http', 'https']),
+    host: z.string(),
+    address: z.string(),
+  }),
+})
+
 function readAnswer(reply: Reply | NoReply): ProbeAnswer | undefined {
   if (!reply.ok || reply.status !== 200) return undefined
-  const json = jsonOf(reply)
-  return json && 'received' in json && 'understood' in json ? (json as ProbeAnswer) : undefined
+  return answerShape.safeParse(jsonOf(reply)).data
 }
 
 /** Nobody, or somebody else, answers at the issuer. `runsHere`: a server answers on this machine. */
@@ -54,9 +84,11 @@ export function judgeSilence(issuer: string, reply: Reply | NoReply, runsHere: b
   const check = 'issuer.reachable'
   const expected = `our server at ${issuer}`
   if (!reply.ok) {
-    const fix = runsHere
-      ? 'the server runs, so look at DNS, the firewall and the proxy in front of it; from inside, too, the issuer must be reachable'
-      : 'start the server: npm start (or set ISSUER to where it is)'
+    const fix = reply.words.includes('certificate')
+      ? 'mend the certificate (tls below); where an authority of your own signed it: NODE_EXTRA_CA_CERTS'
+      : runsHere
+        ? 'the server runs, so look at DNS, the firewall and the proxy in front of it; from inside, too, the issuer must be reachable'
+        : 'start the server: npm start (or set ISSUER to where it is)'
     return broken(check, reply.words, { expected, fix })
   }
   const { status, headers } = reply

@@ -43,7 +43,7 @@ export function judgeQueue({ stuckMails, overdue, givenUp }: Queue): Finding[] {
     findings.push(
       warning('jobs.mail', `${stuckMails} mails wait for longer than a person would`, {
         expected: 'mail that leaves within seconds',
-        fix: 'look at mail.sign-in above, and for "mail." in the log',
+        fix: 'idp mail list says why; idp mail retry --all once the mail server is back',
       }),
     )
   }
@@ -51,7 +51,7 @@ export function judgeQueue({ stuckMails, overdue, givenUp }: Queue): Finding[] {
     findings.push(
       warning('jobs.failed', `${givenUp} jobs were given up`, {
         expected: 'none',
-        fix: 'in psql: select task_identifier, last_error from graphile_worker.jobs where attempts >= max_attempts',
+        fix: 'idp mail list --failed, idp mail retry --all; others in psql: select task_identifier, last_error from graphile_worker.jobs where attempts >= max_attempts',
       }),
     )
   }

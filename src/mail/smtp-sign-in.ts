@@ -1,15 +1,15 @@
 /** Signs in at the mail server and sends nothing: does SMTP_URL work, and if not, why. */
 import { createTransport } from 'nodemailer'
+import { type MailStep, stepOf } from './try-mail.ts'
 
 export type SmtpSignIn =
   | { ok: true; server: string; signedIn: boolean }
   | {
       ok: false
       server: string
-      /** `refused`: the name or password; `tls`: no safe connection; `unreachable`: nobody there. */
-      reason: 'refused' | 'tls' | 'unreachable'
-      /** Fit to be shown: codes alone, nothing that the server wrote. */
-      words: string
+      step: MailStep
+      /** A code alone, and nothing that the server wrote. */
+      code: string
     }
 
 /** Never throws. Milliseconds, for everything together. */
@@ -32,19 +32,11 @@ export async function trySmtpSignIn(smtpUrl: string, timeoutMs = 5000): Promise<
     await Promise.race([transport.verify(), late.promise])
     return { ok: true, server, signedIn: username !== '' }
   } catch (error) {
-    return { ok: false, server, ...explain(error as { code?: string; responseCode?: number }) }
+    const { code = 'no answer', responseCode } = error as { code?: string; responseCode?: number }
+    const said = responseCode === undefined ? code : `SMTP ${responseCode}`
+    return { ok: false, server, step: stepOf(error), code: said }
   } finally {
     clearTimeout(timer)
     transport.close()
   }
-}
-
-function explain({ code = 'no answer', responseCode }: { code?: string; responseCode?: number }) {
-  const said = responseCode === undefined ? code : `SMTP ${responseCode}`
-  if (code === 'EAUTH')
-    return { reason: 'refused' as const, words: `the sign-in is refused (${said})` }
-  if (code === 'ETLS' || /CERT|SIGNED|VERIFY|ALTNAME/.test(code)) {
-    return { reason: 'tls' as const, words: `there is no safe connection (${said})` }
-  }
-  return { reason: 'unreachable' as const, words: `it does not answer (${said})` }
 }

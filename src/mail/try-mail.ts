@@ -15,7 +15,8 @@ export type MailStep = (typeof mailSteps)[number]
 
 export type Tried = { ok: true } | { ok: false; step: MailStep; answer: string; fix: string }
 
-const fixes: Record<MailStep, string> = {
+/** What to do where a step fails. */
+export const mailFixes: Record<MailStep, string> = {
   name: 'The host in SMTP_URL has no address here. Check its spelling, and the DNS of this machine.',
   connect:
     'Nothing answers there. Check the port in SMTP_URL (587, 465 or 25) and whether a firewall lets us out.',
@@ -41,14 +42,14 @@ export async function tryMail(options: MailerOptions, to: string): Promise<Tried
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const step = stepOf(error.cause ?? error)
-    return { ok: false, step, answer: answerOf(error), fix: fixes[step] }
+    return { ok: false, step, answer: answerOf(error), fix: mailFixes[step] }
   } finally {
     mailer.close()
   }
 }
 
 /** nodemailer says where it stood by its code, and by the command that was answered. */
-function stepOf(cause: unknown): MailStep {
+export function stepOf(cause: unknown): MailStep {
   const { code, command, syscall } = cause as { code?: string; command?: string; syscall?: string }
   if (code === 'EDNS' || code === 'ENOTFOUND' || syscall === 'getaddrinfo') return 'name'
   if (

@@ -205,7 +205,7 @@ const cases: [
     judgeQueue({ ...quiet, stuckMails: 3 }),
     'warning',
     'jobs.mail',
-    /mail\.sign-in/,
+    /idp mail list/,
   ],
   [
     'jobs that were given up',

@@ -157,7 +157,7 @@ describe('the mail server', () => {
     expect(finding).toMatchObject({
       check: 'mail.sign-in',
       state: 'broken',
-      fix: expect.stringContaining('SMTP_URL='),
+      fix: expect.stringContaining('name and password of SMTP_URL'),
     })
     expect(finding?.seen).toContain('SMTP 535')
     expect(JSON.stringify(finding)).not.toContain('sswort')

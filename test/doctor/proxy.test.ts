@@ -5,6 +5,7 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { randomToken, sha256 } from '../../src/crypto.ts'
+import { examine } from '../../src/doctor/examine.ts'
 import { issueProbe, takeProbe } from '../../src/doctor/probe-tokens.ts'
 import { judgeProbe } from '../../src/doctor/proxy.ts'
 import type { ProbeAnswer } from '../../src/http/probe.ts'
@@ -225,6 +226,34 @@ describe('what a request through the proxy really carries', () => {
       seen: expect.stringMatching(seen),
     })
     expect(finding?.fix).not.toBe('')
+  })
+
+  test('a certificate that nobody trusts is what is to be mended, not the server', async () => {
+    listener.setSecureContext({ cert: selfSigned.cert, key: selfSigned.key })
+    const [finding] = await found('proxy')
+    expect(finding).toMatchObject({
+      check: 'issuer.reachable',
+      fix: expect.stringContaining('mend the certificate'),
+    })
+  })
+
+  test('somebody who never answers, or answers what no server of ours would, holds nothing up', async () => {
+    const never = { ...world, fetch: () => new Promise<Response>(() => {}) }
+    const waiting = { ...patient, world: { ...patient.world, ...never } }
+    const names = ['proxy', 'cookies', 'discovery', 'clock.issuer']
+    const findings = await examine(waiting, {
+      only: ({ name }) => names.includes(name),
+      longestMs: 200,
+    })
+    expect(findings.map(({ check, state }) => `${check} ${state}`)).toEqual(
+      names.map((name) => `${name} skipped`),
+    )
+    for (const body of ['', '[]', '{"received":{},"understood":{}}', '{"issuer":1}']) {
+      const odd = { ...patient.world, fetch: async () => new Response(body) }
+      const [finding] = await look({ ...patient, world: odd }, 'proxy')
+      expect(finding).toMatchObject({ check: 'issuer.reachable', state: 'broken' })
+    }
+    await behind.database.db.deleteFrom('doctorProbes').execute()
   })
 
   test('the server has another issuer than the command', async () => {

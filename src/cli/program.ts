@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { addAccess } from './access.ts'
 import { addApis } from './apis.ts'
 import { addAudit } from './audit.ts'
+import { addBackup } from './backup.ts'
 import { addBlocks } from './blocks.ts'
 import { addCreate, addUpdate } from './clients-create.ts'
 import { addLife } from './clients-life.ts'
@@ -112,6 +113,7 @@ export function buildProgram(context: Context): Command {
   addMail(program, context)
   addExplain(program, context)
   addMigrate(program, context)
+  addBackup(program, context)
   addCompletion(program, context)
   return program
 }

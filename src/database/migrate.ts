@@ -57,7 +57,7 @@ export async function migrate(
 }
 
 async function applyMissing(pool: pg.Pool, directory: string): Promise<string[]> {
-  const files = readMigrations(directory)
+  const files = readMigrationFiles(directory)
   // Not destroyed: that would end the pool.
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   await refuseNewerSchema(db, directory)
@@ -86,7 +86,7 @@ export async function migrationStatus(
   directory = shippedMigrations,
 ): Promise<MigrationStatus[]> {
   const applied = await listApplied(db)
-  return readMigrations(directory).map(({ name, kind }) => ({
+  return readMigrationFiles(directory).map(({ name, kind }) => ({
     name,
     appliedAt: applied.get(name) ?? null,
     kind,
@@ -98,7 +98,7 @@ export async function newerMigrations(
   { db }: { db: QueryExecutorProvider },
   directory = shippedMigrations,
 ): Promise<string[]> {
-  const known = new Set(readMigrations(directory).map(({ name }) => name))
+  const known = new Set(readMigrationFiles(directory).map(({ name }) => name))
   return [...(await listApplied(db)).keys()].filter((name) => !known.has(name))
 }
 
@@ -122,7 +122,8 @@ async function listApplied(db: QueryExecutorProvider): Promise<Map<string, Date>
 
 type MigrationFile = { name: string; kind: MigrationStatus['kind']; statements: string }
 
-function readMigrations(directory: string): MigrationFile[] {
+/** The migrations of this release, in their order. */
+export function readMigrationFiles(directory = shippedMigrations): MigrationFile[] {
   return readdirSync(directory)
     .filter((file) => file.endsWith('.sql'))
     .sort()

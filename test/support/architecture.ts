@@ -21,6 +21,7 @@ export const ladder: string[][] = [
   ['pages', 'api', 'forward-auth', 'doctor'],
   ['app'],
   ['server', 'lifetime', 'preload'],
+  ['backup'],
   ['main', 'cli', 'demo'],
   ['idp'],
 ]

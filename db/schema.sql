@@ -932,6 +932,27 @@ UNION
    FROM group_members m
      JOIN group_roles r ON r.group_name = m.group_name;
 
+CREATE OR REPLACE FUNCTION audit_event_stays()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  -- audit/retention.ts, by the age that an operator has set.
+  if tg_op = 'DELETE' and current_setting('idp.audit', true) = 'retention' then
+    return old;
+  end if;
+  -- accounts/leaving.ts: what happened stays, without whose it was.
+  if tg_op = 'UPDATE' and current_setting('idp.audit', true) = 'erasure'
+    and (new.id, new.at, new.type, new.actor_kind, new.actor_id, new.account_id, new.client_id)
+      is not distinct from (old.id, old.at, old.type, old.actor_kind, old.actor_id, old.account_id, old.client_id)
+    and new.address is null and new.request_id is null and new.detail = '{}'
+  then
+    return new;
+  end if;
+  raise exception 'audit events stay as they are' using errcode = '55000';
+end $function$
+;
+
 CREATE OR REPLACE FUNCTION keep_an_admin()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -961,6 +982,8 @@ CREATE CONSTRAINT TRIGGER an_admin_remains_by_delete AFTER DELETE ON account_rol
 CREATE CONSTRAINT TRIGGER an_admin_remains_by_insert AFTER INSERT ON account_roles DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.role = 'admin'::text) EXECUTE FUNCTION keep_an_admin();
 
 CREATE CONSTRAINT TRIGGER an_admin_remains AFTER UPDATE OF status, deletion_due_at ON accounts DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN ((old.status = 'active'::text AND old.deletion_due_at IS NULL) IS DISTINCT FROM (new.status = 'active'::text AND new.deletion_due_at IS NULL)) EXECUTE FUNCTION keep_an_admin();
+
+CREATE TRIGGER audit_event_stays BEFORE DELETE OR UPDATE ON audit_events FOR EACH ROW EXECUTE FUNCTION audit_event_stays();
 
 CREATE CONSTRAINT TRIGGER an_admin_remains AFTER INSERT OR DELETE ON group_members DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION keep_an_admin();
 

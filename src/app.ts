@@ -9,6 +9,7 @@ import { createBearer } from './api/bearer.ts'
 import { openApiRoutes } from './api/openapi.ts'
 import { passwordResetRoutes } from './api/password-resets.ts'
 import { registrationRoutes } from './api/registrations.ts'
+import { removeOldEvents } from './audit/retention.ts'
 import { removeEndedBlocks } from './blocks/blocks.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
@@ -75,6 +76,7 @@ import { expireRegistrations } from './registration/expire.ts'
 import { createVerificationSender } from './registration/send-verification.ts'
 import { removeExpired } from './sessions/cleanup.ts'
 import { resumeDeliveries } from './sessions/logout-deliveries.ts'
+import { readAuditRetention } from './settings/audit-retention.ts'
 import { createViews } from './views.ts'
 import { removeSettled, resumeWebhooks } from './webhooks/deliveries.ts'
 import { createWebhookSender } from './webhooks/send.ts'
@@ -411,6 +413,7 @@ export function createApp(options: AppOptions): App {
         await resumeDeliveries(db)
         await resumeWebhooks(db)
         await removeSettled(db)
+        await removeOldEvents(db, (await readAuditRetention(db)).days)
         const removed = await removeExpired(pool)
         await expireRegistrations(db)
         const erased = await eraseDue(db)

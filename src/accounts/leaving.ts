@@ -5,6 +5,7 @@
  */
 import { sql } from 'kysely'
 import { type Origin, record } from '../audit/audit.ts'
+import { mayErase } from '../audit/retention.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { AppError } from '../errors.ts'
@@ -98,7 +99,10 @@ async function eraseNext(trx: Db): Promise<boolean> {
   await sql`delete from registrations
     where account_id = ${id} or email_canonical = ${emailCanonical}`.execute(trx)
   await sql`delete from mail_proofs where email_canonical = ${emailCanonical}`.execute(trx)
+  await sql`update invites set email = null, email_canonical = null, note = null,
+    revoked_at = coalesce(revoked_at, now()) where email_canonical = ${emailCanonical}`.execute(trx)
   // What happened stays on record for operators, without whose it was (AD-13).
+  await mayErase(trx)
   await sql`update audit_events set address = null, request_id = null, detail = '{}'
     where account_id = ${id}`.execute(trx)
   // All that hangs on the account goes with it.

@@ -1,6 +1,7 @@
 /** What people say of themselves: their names, language and time zone. Address and telephone are contact.ts. */
 import { sql } from 'kysely'
 import { type Actor, type Origin, record } from '../audit/audit.ts'
+import { changesOf } from '../audit/changes.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import type { FieldError } from '../errors.ts'
@@ -51,7 +52,8 @@ export function updateProfile(
       actor,
       accountId: id,
       origin,
-      detail: { fields },
+      // What people change about themselves is theirs; what is changed about them is told.
+      detail: { fields, ...(actor.kind === 'operator' ? changesOf(before, set, fields) : {}) },
     })
     return { ok: true, changed: true }
   })

@@ -17,9 +17,15 @@ import { changeSignInPolicy, readSignInPolicy } from '../credentials/policy-sett
 import type { SignInPolicy } from '../credentials/sign-in-policy.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
+import {
+  type AuditRetention,
+  changeAuditRetention,
+  readAuditRetention,
+} from '../settings/audit-retention.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
+import { parseDuration } from './input.ts'
 import type { Output } from './output.ts'
 
 type Flags = {
@@ -27,6 +33,7 @@ type Flags = {
   secondFactors?: string
   rememberDays?: string
   breachedPasswords?: string
+  auditRetention?: string
   json?: boolean
 }
 
@@ -63,12 +70,14 @@ export function addSettings(program: Command, context: Context): void {
         '--breached-passwords <where>',
         'on (Have I Been Pwned), off, or the address of a range service',
       )
+      .option('--audit-retention <time>', 'how long the audit trail is kept, or never to end it')
       .option('--json', 'print JSON')
       .action((flags: Flags) => update(context, flags)),
     [
       ['settings update --second-factor always', 'who has none sets one up at the next sign-in'],
       ['settings update --second-factors totp,recovery-code,mail-code', 'codes by mail count too'],
       ['settings update --remember-days 0', 'ask each time'],
+      ['settings update --audit-retention 400d', 'what is older is removed'],
       [
         'settings update --breached-passwords on',
         'new passwords are looked up among stolen ones; five characters of a hash leave',
@@ -84,13 +93,15 @@ function update(context: Context, flags: Flags): Promise<void> {
     ...(flags.rememberDays === undefined ? {} : { rememberDays: readDays(flags.rememberDays) }),
   }
   const breached = readBreached(flags.breachedPasswords)
-  if (Object.keys(change).length === 0 && !breached) {
+  const retention = readRetention(flags.auditRetention)
+  if (Object.keys(change).length === 0 && !breached && !retention) {
     throw new CliError(exitCodes.usage, 'What is to change?', ['See: idp settings update --help'])
   }
   return withDatabase(context, async ({ db, out, io }) => {
     await transact(db, async (trx) => {
       if (Object.keys(change).length > 0) await changeSignInPolicy(trx, change, operator(io))
       if (breached) await changeBreachSetting(trx, breached, operator(io))
+      if (retention) await changeAuditRetention(trx, retention, operator(io))
     })
     show(out, await readAll(db), flags)
     if (!flags.json) out.say('It counts from the next sign-in or new password on.')
@@ -129,21 +140,39 @@ function readBreached(where: string | undefined): BreachSetting | undefined {
   ])
 }
 
-type All = SignInPolicy & { breached: BreachSetting }
-
-async function readAll(db: Db): Promise<All> {
-  return { ...(await readSignInPolicy(db)), breached: await readBreachSetting(db) }
+/** Undefined when nothing is said of it. Whole days: nobody looks for less. */
+function readRetention(time: string | undefined): AuditRetention | undefined {
+  if (time === undefined) return undefined
+  if (time === 'never') return { days: null }
+  const days = (parseDuration(time) ?? 0) / 86_400
+  if (Number.isInteger(days) && days >= 1 && days <= 36_500) return { days }
+  throw new CliError(exitCodes.usage, `--audit-retention cannot be “${time}”.`, [
+    'Give whole days such as 400d, or never.',
+  ])
 }
 
-function show(out: Output, { when, factors, rememberDays, breached }: All, flags: Flags): void {
+type All = SignInPolicy & { breached: BreachSetting; retention: AuditRetention }
+
+async function readAll(db: Db): Promise<All> {
+  return {
+    ...(await readSignInPolicy(db)),
+    breached: await readBreachSetting(db),
+    retention: await readAuditRetention(db),
+  }
+}
+
+function show(out: Output, settings: All, flags: Flags): void {
+  const { when, factors, rememberDays, breached, retention } = settings
+
   if (flags.json) {
-    const settings = {
+    const shown = {
       second_factor: when,
       second_factors: factors,
       remember_days: rememberDays,
       breached_passwords: breached.url,
+      audit_retention_days: retention.days,
     }
-    out.json({ settings })
+    out.json({ settings: shown })
     return
   }
   out.fields([
@@ -151,5 +180,6 @@ function show(out: Output, { when, factors, rememberDays, breached }: All, flags
     ['Which count', factors.join(', ') || 'none'],
     ['Remembered', rememberDays === 0 ? 'never' : `for ${rememberDays} days`],
     ['Stolen passwords', breached.url === null ? 'not looked up' : `asked of ${breached.url}`],
+    ['Audit trail', retention.days === null ? 'kept for ever' : `kept for ${retention.days} days`],
   ])
 }

@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely'
 import { type Actor, type Origin, record } from '../audit/audit.ts'
+import { changesOf } from '../audit/changes.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
@@ -117,7 +118,13 @@ export function updateApi(
       type: 'api.updated',
       actor,
       origin,
-      detail: { identifier, changed, removed, losses: losses.map(({ clientId }) => clientId) },
+      detail: {
+        identifier,
+        changed,
+        removed,
+        losses: losses.map(({ clientId }) => clientId),
+        ...changesOf(before, api, changed),
+      },
     })
     return { ok: true, api, changed, losses }
   })

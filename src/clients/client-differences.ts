@@ -35,6 +35,15 @@ export function differences(before: Client, after: After): string[] {
   ]
 }
 
+/** What `differences` names, by these names: for the audit trail. */
+export function namedFields(client: After): Record<string, unknown> {
+  const own = Object.keys(fieldNames) as (keyof typeof fieldNames)[]
+  return {
+    ...client.metadata,
+    ...Object.fromEntries(own.map((field) => [fieldNames[field], client[field]])),
+  }
+}
+
 /** Tokens that are alive would go on without what is asked of new ones, or call the person by another name. */
 export function isTighter(before: Client, after: After): boolean {
   const binding = (client: After) =>

@@ -1,10 +1,11 @@
 /** Writes a change of a client that was found good. What is taken away is taken from living tokens too. */
 import { sql } from 'kysely'
 import { record } from '../audit/audit.ts'
+import { changesOf } from '../audit/changes.ts'
 import type { Db } from '../database/connection.ts'
 import { bumpVersion } from '../database/versions.ts'
 import { storeApis } from './access.ts'
-import { differences, isNarrower, isTighter } from './client-differences.ts'
+import { differences, isNarrower, isTighter, namedFields } from './client-differences.ts'
 import { endAccess } from './client-life.ts'
 import { type AllowedApi, type Client, getClient, wholeScope } from './clients.ts'
 import { addSecret, type By } from './create-client.ts'
@@ -53,7 +54,7 @@ export async function storeChange(
     actor: by.actor,
     origin: by.origin,
     clientId: id,
-    detail: { changed },
+    detail: { changed, ...changesOf(namedFields(before), namedFields(after), changed) },
   })
   const client = await getClient(trx, id)
   return { client, changed, narrowed, ...(secret === undefined ? {} : { secret }) }

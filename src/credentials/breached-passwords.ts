@@ -10,7 +10,7 @@ import type { Db } from '../database/connection.ts'
 import type { Logger } from '../logger.ts'
 import { OutgoingError } from '../outgoing/errors.ts'
 import type { OutgoingFetch } from '../outgoing/outgoing.ts'
-import { changeSetting, readSetting } from './stored-setting.ts'
+import { changeSetting, readSetting } from '../settings/stored-setting.ts'
 
 /** The range API of Have I Been Pwned; others speak it too. */
 export const publicRanges = 'https://api.pwnedpasswords.com/range/'

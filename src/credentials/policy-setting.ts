@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Actor } from '../audit/audit.ts'
 import { secondFactors, secondFactorTimes } from '../clients/second-factor.ts'
 import type { Db } from '../database/connection.ts'
+import { changeSetting, readSetting } from '../settings/stored-setting.ts'
 import { defaultPolicy, type SignInPolicy } from './sign-in-policy.ts'
-import { changeSetting, readSetting } from './stored-setting.ts'
 
 const setting = {
   name: 'second-factor',

@@ -87,7 +87,8 @@ export async function createInvite(
             : sql<Date>`now() + make_interval(secs => ${lifetimeSeconds})`,
       })
       .execute()
-    const detail = { id, uses, lifetimeSeconds, roles, email: address?.email, note, sent: !!sendIn }
+    // The address stands in the row, which goes with the person.
+    const detail = { id, uses, lifetimeSeconds, roles, bound: !!address, sent: !!sendIn }
     await record(trx, { type: 'invite.created', actor, origin, detail })
     if (sendIn) await enqueue(trx, 'mail.invite', { inviteId: id, locale: sendIn })
     return { code, invite: (await findInvite(trx, id)) as Invite }

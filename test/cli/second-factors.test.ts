@@ -29,6 +29,7 @@ test('settings: what is named changes, the rest stays, and who did it is kept', 
     second_factors: ['totp', 'mail-code'],
     remember_days: 30,
     breached_passwords: null,
+    audit_retention_days: 400,
   })
   await idp(['settings', 'update', '--remember-days', '0'])
   expect(await readSignInPolicy(db)).toMatchObject({ when: 'always', rememberDays: 0 })

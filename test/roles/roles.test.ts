@@ -31,7 +31,7 @@ let count = 0
 
 beforeEach(async () => {
   await pool.query(`begin; delete from admin_guard; delete from accounts; delete from clients;
-    delete from groups; delete from roles where not built_in; delete from audit_events; commit`)
+    delete from groups; delete from roles where not built_in; truncate audit_events; commit`)
 })
 
 async function person(...roles: string[]): Promise<string> {

@@ -12,7 +12,7 @@ export const ladder: string[][] = [
   ['errors', 'config', 'logger', 'crypto', 'json-depth', 'outgoing'],
   ['database', 'views'],
   ['audit', 'jobs'],
-  ['mail', 'clients', 'sessions', 'blocks', 'webhooks'],
+  ['mail', 'clients', 'sessions', 'blocks', 'webhooks', 'settings'],
   ['roles'],
   ['accounts'],
   ['credentials', 'invites'],

@@ -5,6 +5,7 @@
 import { sql } from 'kysely'
 import { z } from 'zod'
 import { type Actor, record } from '../audit/audit.ts'
+import { changesOf } from '../audit/changes.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
@@ -40,7 +41,8 @@ export function changeSetting<T extends object>(
   return transact(db, async (trx) => {
     // One change after the other: each keeps what the other has set.
     await sql`select pg_advisory_xact_lock(hashtext(${`settings ${name}`}))`.execute(trx)
-    const parsed = schema.safeParse({ ...(await readSetting(trx, setting)), ...change })
+    const before = await readSetting(trx, setting)
+    const parsed = schema.safeParse({ ...before, ...change })
     if (!parsed.success) {
       throw new AppError('policy_invalid', 400, { detail: z.prettifyError(parsed.error) })
     }
@@ -51,7 +53,11 @@ export function changeSetting<T extends object>(
       .onConflict((on) => on.column('name').doUpdateSet({ value, updatedAt: sql`now()` }))
       .execute()
     await bumpVersion(trx, 'settings')
-    await record(trx, { type: 'settings.changed', actor, detail: { name, ...parsed.data } })
+    await record(trx, {
+      type: 'settings.changed',
+      actor,
+      detail: { name, ...changesOf(before, parsed.data) },
+    })
     return parsed.data
   })
 }

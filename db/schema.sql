@@ -394,6 +394,18 @@ create table groups (
 );
 CREATE UNIQUE INDEX groups_name_key ON groups USING btree (lower(name));
 
+create table idempotency_keys (
+  caller text not null,
+  key_hash bytea not null,
+  fingerprint bytea not null,
+  attempt uuid not null,
+  started_at timestamp with time zone not null default now(),
+  answer bytea,
+  expires_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (caller, key_hash)
+);
+CREATE INDEX idempotency_keys_expires_at_idx ON idempotency_keys USING btree (expires_at);
+
 create table interactions (
   id_hash bytea not null,
   client_id text,

@@ -5,6 +5,7 @@ import { Provider } from 'oidc-provider'
 import { eraseDue } from './accounts/leaving.ts'
 import { createNoticeSender } from './accounts/notices.ts'
 import { accountApiRoutes } from './api/account/routes.ts'
+import { adminApiRoutes } from './api/admin/routes.ts'
 import { createBearer } from './api/bearer.ts'
 import { openApiRoutes } from './api/openapi.ts'
 import { passwordResetRoutes } from './api/password-resets.ts'
@@ -38,6 +39,7 @@ import { mailAllowance } from './http/mail-allowance.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createRememberedCookie } from './http/remembered-cookie.ts'
 import { createSignInLimits } from './http/sign-in-limits.ts'
+import { forgetAnswers } from './idempotency.ts'
 import { createInviteMailer } from './invites/mails.ts'
 import type { Handlers } from './jobs/worker.ts'
 import type { Logger } from './logger.ts'
@@ -343,6 +345,8 @@ export function createApp(options: AppOptions): App {
   })
   for (const middleware of accountApiRoutes({ ...pagesDeps, bearer })) koa.use(middleware)
   for (const middleware of passwordResetRoutes({ ...pagesDeps, bearer })) koa.use(middleware)
+  for (const middleware of adminApiRoutes({ ...pagesDeps, bearer, engineCheck }))
+    koa.use(middleware)
   for (const middleware of openApiRoutes(config)) koa.use(middleware)
   // Faults have been answered already; what comes here is a connection that broke.
   koa.on('error', (error) => logger.warn({ err: error }, 'answer was not delivered'))
@@ -419,6 +423,7 @@ export function createApp(options: AppOptions): App {
         const erased = await eraseDue(db)
         await cleanupLimits(pool)
         await removeEndedBlocks(db)
+        await forgetAnswers(db)
         logger.debug({ removed, erased }, 'expired rows removed')
       },
       'rotate-keys': async () => {

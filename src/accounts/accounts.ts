@@ -67,6 +67,7 @@ export function createAccount(
   db: Db,
   account: NewAccount & { address: { email: string; canonical: string }; roles?: string[] },
   actor: Actor,
+  origin?: Origin,
 ): Promise<{ ok: true; id: string } | { ok: false; errors: FieldError[] }> {
   return transact(db, async (trx) => {
     const made = await insertAccount(trx, account)
@@ -75,6 +76,7 @@ export function createAccount(
       type: 'account.created',
       actor,
       accountId: made.id,
+      origin,
       detail: { username: account.username },
     })
     for (const role of account.roles ?? []) {

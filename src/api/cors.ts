@@ -4,8 +4,23 @@
  */
 import type { Middleware } from 'koa'
 
-const told = ['WWW-Authenticate', 'DPoP-Nonce', 'ETag', 'Location', 'Retry-After', 'X-Request-Id']
-const sent = ['Authorization', 'Content-Type', 'DPoP', 'If-Match', 'Accept-Language']
+const told = [
+  'WWW-Authenticate',
+  'DPoP-Nonce',
+  'ETag',
+  'Location',
+  'Link',
+  'Retry-After',
+  'X-Request-Id',
+]
+const sent = [
+  'Authorization',
+  'Content-Type',
+  'DPoP',
+  'If-Match',
+  'Idempotency-Key',
+  'Accept-Language',
+]
 
 /** For the paths below `prefix`; answers preflights. */
 export function allowOrigins(prefix: string): Middleware {

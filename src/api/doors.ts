@@ -1,5 +1,6 @@
 /** Every table of operations; a new door is a line here, and the document tells of it. */
 import { accountOperations } from './account/operations.ts'
+import { adminOperations } from './admin/operations.ts'
 import type { Operations } from './operations.ts'
 import { passwordResetOperations } from './password-reset-operations.ts'
 import { registrationOperations } from './registration-operations.ts'
@@ -8,4 +9,5 @@ export const allOperations = {
   ...registrationOperations,
   ...passwordResetOperations,
   ...accountOperations,
+  ...adminOperations,
 } as const satisfies Operations

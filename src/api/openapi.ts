@@ -17,6 +17,8 @@ const refusals: Record<number, string> = {
   412: 'It has changed since it was read (If-Match).',
   413: 'The body is too large.',
   415: 'The body is of another type.',
+  422: 'Understood, and against a rule; or an Idempotency-Key that came with another request before.',
+  428: 'If-Match is missing: send the ETag of what you have read.',
   429: 'Too many in a short time; see Retry-After.',
   503: 'Busy; see Retry-After.',
 }
@@ -71,7 +73,7 @@ export function openApiDocument({ issuer, brandName }: { issuer: string; brandNa
 }
 
 function describe(operation: Operation, components: Components): object {
-  const { summary, tag, scope, security, sensitive, body, upload, answer } = operation
+  const { summary, tag, scope, security, sensitive, permission, body, upload, answer } = operation
   const [status, description, schema] = answer
   const problems = refusalsOf(operation).map((code) => [
     code,
@@ -88,6 +90,7 @@ function describe(operation: Operation, components: Components): object {
         'Sensitive: the sign-in behind the token is at most ten minutes old, and of two factors where the account has a second one. Otherwise 401 says what to ask for (RFC 9470).',
     }),
     tags: [tag],
+    ...(permission && { 'x-permission': permission }),
     security: scope ? [{ oauth: [scope] }] : (security ?? []),
     ...(parameters.length > 0 && { parameters }),
     ...((body || upload) && { requestBody: { required: true, content } }),
@@ -103,7 +106,13 @@ function describe(operation: Operation, components: Components): object {
   }
 }
 
-function parametersOf({ path, params = {}, query, headers = [] }: Operation): object[] {
+function parametersOf(operation: Operation): object[] {
+  const { path, params = {}, query, ifMatch, idempotent } = operation
+  const headers = [
+    ...(operation.headers ?? []),
+    ...(ifMatch ? ['If-Match'] : []),
+    ...(idempotent ? ['Idempotency-Key'] : []),
+  ]
   const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) =>
     parameter(name, 'path', params[name] ?? anyId),
   )

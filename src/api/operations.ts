@@ -24,6 +24,12 @@ export type Operation = {
   person?: true
   /** A recent sign-in, and a strong one of whoever has a second factor (RFC 9470). */
   sensitive?: true
+  /** What the roles of the caller have to allow besides, as `action:type`. */
+  permission?: `${string}:${string}`
+  /** Whether a change says what it was made upon (RFC 9110 §13.1.1); `required`: 428 where it does not (RFC 6585). */
+  ifMatch?: 'required' | 'optional'
+  /** Takes an Idempotency-Key, by which a repetition makes nothing twice. */
+  idempotent?: true
   security?: readonly object[]
   /** What stands in the path, by name; an `id` that is not described is a UUID. */
   params?: Readonly<Record<string, z.ZodType>>
@@ -72,9 +78,12 @@ export type Handlers<Table extends Operations> = {
 
 /** Every status that an operation may refuse with. */
 export function refusalsOf(operation: Operation): number[] {
-  const { scope, body, upload, query, refused = [] } = operation
+  const { scope, body, upload, query, ifMatch, idempotent, refused = [] } = operation
   return [
     ...new Set([
+      ...(ifMatch ? [412] : []),
+      ...(ifMatch === 'required' ? [428] : []),
+      ...(idempotent ? [400, 409, 422] : []),
       ...(scope ? [401, 403, 429] : []),
       ...(body || query ? [400] : []),
       ...(body || upload ? [413, 415] : []),
@@ -85,15 +94,19 @@ export function refusalsOf(operation: Operation): number[] {
 
 type Doors = {
   bearer: Bearer
+  /** Whether the caller's roles allow it; `params` are what stands in the path. */
+  admit?(ctx: Context, caller: Caller, operation: Operation, given: Given): Promise<void>
   /** Asks for more of whoever calls something sensitive. */
   demandSignIn?(ctx: Context, caller: Caller): Promise<void>
 }
+
+export type Given = { params: Record<string, string>; query: Record<string, unknown> }
 
 /** The routes of a table; other verbs at its addresses are 405. */
 export function routesOf<Table extends Operations>(
   table: Table,
   handlers: Handlers<Table>,
-  { bearer, demandSignIn }: Doors,
+  { bearer, admit, demandSignIn }: Doors,
 ): Middleware[] {
   const router = new Router()
   for (const [id, operation] of Object.entries<Operation>(table)) {
@@ -102,10 +115,11 @@ export function routesOf<Table extends Operations>(
     router[operation.method](path, async (ctx) => {
       const { scope, person, sensitive, answer, query } = operation
       const caller = scope && (await bearer.requireToken(ctx, { scope, person: person === true }))
-      if (caller && sensitive) await demandSignIn?.(ctx, caller)
-      const asked = query && parseQuery(ctx, query)
-      const body = operation.body && (await parseJson(ctx, operation.body))
       const params = ctx.params as Record<string, string>
+      const asked = query && parseQuery(ctx, query)
+      if (caller) await admit?.(ctx, caller, operation, { params, query: asked ?? {} })
+      if (caller && sensitive) await demandSignIn?.(ctx, caller)
+      const body = operation.body && (await parseJson(ctx, operation.body))
       const told = await handle({ ctx, params, caller, query: asked, body })
       ctx.status = answer[0]
       if (answer[2]) ctx.body = told
@@ -115,7 +129,7 @@ export function routesOf<Table extends Operations>(
 }
 
 /** A repeated one is none, and what is not known is refused, as in bodies. */
-function parseQuery(ctx: Context, schema: z.ZodObject): unknown {
+function parseQuery(ctx: Context, schema: z.ZodObject): Record<string, unknown> {
   const { data, error } = schema.safeParse({ ...ctx.query })
   if (!error) return data
   const fields: FieldError[] = error.issues.flatMap((issue) =>

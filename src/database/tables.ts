@@ -299,6 +299,15 @@ export type Tables = {
     expiresAt: Date | null
     revokedAt: Generated<Date | null>
   }
+  idempotencyKeys: {
+    caller: string
+    keyHash: Buffer
+    fingerprint: Buffer
+    attempt: string
+    startedAt: Generated<Date>
+    answer: Buffer | null
+    expiresAt: Date
+  }
   apis: {
     identifier: string
     name: string

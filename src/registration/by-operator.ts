@@ -4,7 +4,7 @@
  * other is proven by the person, who signs in with the password and is asked for the mailed code.
  */
 import { createAccount } from '../accounts/accounts.ts'
-import type { Actor } from '../audit/audit.ts'
+import type { Actor, Origin } from '../audit/audit.ts'
 import { transact } from '../database/transact.ts'
 import { AppError, type FieldError } from '../errors.ts'
 import { grantRole } from '../roles/holders.ts'
@@ -26,6 +26,7 @@ export async function registerByOperator(
   deps: RegistrationDeps,
   person: Fields & { verified: boolean; roles?: string[] },
   actor: Actor = { kind: 'operator' },
+  origin?: Origin,
 ): Promise<MadeByOperator> {
   const { db, hasher, config } = deps
   const { verified, roles = [], ...fields } = person
@@ -39,7 +40,8 @@ export async function registerByOperator(
   const made = await transact(db, async (trx) => {
     await releaseExpired(trx, username)
     const address = { email, canonical: emailCanonical }
-    return createAccount(trx, { username, passwordHash, name, locale, address, roles }, actor)
+    const account = { username, passwordHash, name, locale, address, roles }
+    return createAccount(trx, account, actor, origin)
   })
   return made.ok ? { ok: true, accountId: made.id, status: 'active' } : made
 }

@@ -8,7 +8,7 @@ import type { Db } from '../database/connection.ts'
 import { bumpVersion } from '../database/versions.ts'
 import { AppError } from '../errors.ts'
 import type { Holdings } from './decide.ts'
-import { everybodysRole, readHoldings } from './holdings.ts'
+import { everybodysRole, type Holder, readHoldings } from './holdings.ts'
 import { covers, type Permission, storedPermissions } from './permission.ts'
 
 /** Whose act it is decides what they may: people and clients are held to what they hold. */
@@ -64,12 +64,59 @@ export async function beginChange(
       [...roles, ...rows.map(({ role }) => role)].filter((role) => role !== everybodysRole),
     ),
   ]
-  const own = await ownNames(trx, by)
-  const missing: Permission[] = [
-    ...named.filter((role) => !own.roles.includes(role)).map((id) => grantOf('roles', id)),
+  await assertMayGive(trx, by, caller, { roles: named, groups })
+}
+
+/**
+ * Whoever holds more than the caller is not the caller's to change, switched off or not: what opens their account, or an
+ * app that acts by itself, opens what they hold. With `names` also the roles and groups themselves count, as when they
+ * are given: for what leads into an account. Throws `grants_more_than_held` (403).
+ */
+export async function assertMayManage(
+  db: Db,
+  by: By,
+  holder: Holder,
+  { names = false }: { names?: boolean } = {},
+): Promise<void> {
+  const { actor } = by
+  const ownKind = actor.kind === 'client' ? 'client' : 'account'
+  const caller = await callerOf(db, by)
+  if (!caller || (holder.kind === ownKind && holder.id === actor.id)) return
+  const { rows } = await sql<{ roles: string[]; groups: string[]; permissions: string[] }>`
+    with held as (${
+      holder.kind === 'account'
+        ? sql`select role from held_roles where account_id = ${holder.id}`
+        : sql`select role from client_roles where client_id = ${holder.id}`
+    })
+    select array(select role from held order by 1) as roles,
+      array(select group_name from group_members
+        where ${holder.kind === 'account' ? sql`account_id = ${holder.id}` : sql`false`} order by 1) as groups,
+      array(select unnest(r.permissions) from roles r where r.id in (select role from held)) as permissions`.execute(
+    db,
+  )
+  const { roles = [], groups = [], permissions = [] } = rows[0] ?? {}
+  assertMayGrant(caller, storedPermissions(permissions))
+  if (names) await assertMayGive(db, by, caller, { roles, groups })
+}
+
+/** A name opens doors in apps: it takes holding it, or `grant:roles:ID` and `grant:groups:NAME`. */
+async function assertMayGive(
+  db: Db,
+  by: By,
+  caller: Holdings,
+  { roles, groups }: { roles: readonly string[]; groups: readonly string[] },
+): Promise<void> {
+  const own = await ownNames(db, by)
+  assertMayGrant(caller, [
+    ...roles.filter((role) => !own.roles.includes(role)).map((id) => grantOf('roles', id)),
     ...groups.filter((group) => !own.groups.includes(group)).map((id) => grantOf('groups', id)),
-  ]
-  assertMayGrant(caller, missing)
+  ])
+}
+
+/** Throws `grants_more_than_held` (403) unless the caller may everything. */
+export async function assertMayEverything(db: Db, by: By): Promise<void> {
+  const caller = await callerOf(db, by)
+  if (caller) assertMayGrant(caller, [{ action: '*', type: '*', conditions: {} }])
 }
 
 function grantOf(type: 'roles' | 'groups', id: string): Permission {

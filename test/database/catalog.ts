@@ -261,6 +261,15 @@ export const catalog = {
     createdAt: 'timestamp with time zone default',
     updatedAt: 'timestamp with time zone default',
   },
+  idempotencyKeys: {
+    caller: 'text',
+    keyHash: 'bytea',
+    fingerprint: 'bytea',
+    attempt: 'uuid',
+    startedAt: 'timestamp with time zone default',
+    answer: 'bytea null',
+    expiresAt: 'timestamp with time zone',
+  },
   interactions: {
     idHash: 'bytea',
     clientId: 'text null',

@@ -11,7 +11,7 @@ export type Source = { path: string; text: string }
 export const ladder: string[][] = [
   ['errors', 'config', 'logger', 'crypto', 'json-depth', 'outgoing'],
   ['database', 'views'],
-  ['audit', 'jobs'],
+  ['audit', 'jobs', 'idempotency'],
   ['mail', 'clients', 'sessions', 'blocks', 'webhooks', 'settings'],
   ['roles'],
   ['accounts'],

@@ -71,10 +71,9 @@ export const profileOperations = {
     scope,
     person: true,
     summary: 'Change what I say of myself; what is not named stays',
-    headers: ['If-Match'],
+    ifMatch: 'optional',
     body: profileChange,
     answer: [200, 'The account as it is now.', accountAnswer],
-    refused: [412],
   },
   setPicture: {
     method: 'put',

@@ -4,11 +4,11 @@ import { type Account, findAccount } from '../../accounts/accounts.ts'
 import { updateContact } from '../../accounts/contact.ts'
 import { drawPicture, mostPictureBytes, removePicture, setPicture } from '../../accounts/picture.ts'
 import { updateProfile } from '../../accounts/profile.ts'
-import { sha256 } from '../../crypto.ts'
 import type { Db } from '../../database/connection.ts'
 import { transact } from '../../database/transact.ts'
 import { AppError } from '../../errors.ts'
 import { readBytes } from '../../http/body.ts'
+import { demandMatch, tagged } from '../etags.ts'
 import type { Handlers } from '../operations.ts'
 import { type AccountDeps, byPerson, refuseFields } from './context.ts'
 import type { profileOperations } from './profile-operations.ts'
@@ -32,7 +32,7 @@ export function profileHandlers(deps: AccountDeps): Handlers<typeof profileOpera
           .forUpdate()
           .execute()
         const before = await own(trx, accountId)
-        demandMatch(ctx, before)
+        demandMatch(ctx, toJson(before))
         // Apps refuse an empty name, so whoever gives none is called by the username.
         const named = name === undefined ? {} : { name: name.trim() || before.username }
         const done = [
@@ -71,9 +71,7 @@ async function own(db: Db, accountId: string): Promise<Account> {
 }
 
 function show(ctx: Context, account: Account) {
-  const told = toJson(account)
-  ctx.set('ETag', etagOf(told))
-  return told
+  return tagged(ctx, toJson(account))
 }
 
 function toJson(account: Account) {
@@ -86,16 +84,4 @@ function toJson(account: Account) {
     createdAt: account.createdAt.toISOString(),
     deletionDueAt: account.deletionDueAt?.toISOString() ?? null,
   }
-}
-
-function etagOf(told: object): string {
-  return `"${sha256(JSON.stringify(told)).toString('base64url').slice(0, 22)}"`
-}
-
-/** RFC 9110 §13.1.1. Throws 412 `changed_meanwhile`. */
-function demandMatch(ctx: Context, account: Account): void {
-  const given = ctx.get('If-Match')
-  if (given === '' || given === '*') return
-  const tags = given.split(',').map((tag) => tag.trim())
-  if (!tags.includes(etagOf(toJson(account)))) throw new AppError('changed_meanwhile', 412)
 }

@@ -6,11 +6,11 @@
 import { sql } from 'kysely'
 import type { Account } from '../accounts/accounts.ts'
 import type { Keyring } from '../crypto.ts'
-import { equalBytes } from '../crypto.ts'
+import { equalBytes, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { now } from './clock.ts'
 import type { RegistrationKey } from './deps.ts'
-import { isId, read } from './read.ts'
+import { isId } from './read.ts'
 
 const purpose = 'registration-mailbox'
 
@@ -49,7 +49,7 @@ export async function findNewcomer(
   db: Db,
   { key, linked }: { key?: RegistrationKey | undefined; linked?: string | undefined },
 ): Promise<{ registrationId: string; account: Account } | undefined> {
-  const own = key && (await read(db, key))?.id
+  const own = key && isId(key.id) ? key : undefined
   if (!own && !linked) return undefined
   const row = await db
     .selectFrom('registrations')
@@ -59,7 +59,8 @@ export async function findNewcomer(
     .where((where) =>
       where.or([
         where.and([
-          where('registrations.id', '=', own ?? null),
+          where('registrations.id', '=', own?.id ?? null),
+          where('registrations.handleHash', '=', sha256(own?.handle ?? '')),
           where('registrations.verifiedBy', '=', 'code'),
         ]),
         where.and([

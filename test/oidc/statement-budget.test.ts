@@ -16,7 +16,8 @@ import { createAuthenticator } from '../support/authenticator.ts'
 import { createKey, createProver } from '../support/client-keys.ts'
 import { askForCode, connect, poll, type Shown, typeCode } from '../support/device.ts'
 import { createDocumentHost, redirectPath } from '../support/document-host.ts'
-import { makePasskey, optionsOf } from '../support/passkeys.ts'
+import { codeOf, createHolder } from '../support/factors.ts'
+import { beginWithoutPassword, makePasskey, optionsOf } from '../support/passkeys.ts'
 import {
   authorize,
   createBrowser,
@@ -294,6 +295,60 @@ test('signing in with a passkey at an app of ours, by a new browser: 16 at most,
     // Mails in the background look there as well.
   }, [/^select \* from "accounts" where "id" = /])
   expect(each, texts).toBeLessThanOrEqual(16)
+})
+
+// What the mails look up in the background is not part of a step.
+const inMails = [/^select \* from "accounts" where "id" = /, /from "address_undos"/]
+
+test('signing in with a password and a code at an app of ours, by a new browser: 18 at most', async () => {
+  const holder = await createHolder(server)
+  const { each, texts } = await countFor(async () => {
+    await pool.query('update authenticators set last_step = 0')
+    const browser = createBrowser(server)
+    const request = house.begin()
+    const page = await browser.press(await browser.get(request.url), 'continue', {
+      identifier: holder.username,
+      password,
+    })
+    const { code = '' } = house.answerOf(
+      request,
+      await browser.press(page, 'continue', { code: codeOf(holder.secret) }),
+    )
+    expect((await house.redeem(request, code)).status).toBe(200)
+  }, [...inMails, /update authenticators set last_step = /])
+  expect(each, texts).toBeLessThanOrEqual(18)
+})
+
+test('registering with a passkey alone, from an app of ours to its tokens: 65 at most, mail included', async () => {
+  let count = 0
+  const { each, texts } = await countFor(async () => {
+    const username = `budget${++count}`
+    const browser = createBrowser(server)
+    const request = house.begin()
+    const proof = await beginWithoutPassword(browser, await browser.get(request.url), username)
+    const mailed = await server.mailedCode(`${username}@example.org`)
+    const page = await browser.press(proof, 'continue', { code: mailed })
+    const answer = createAuthenticator(server.origin).create(await optionsOf(browser, page))
+    const { code = '' } = house.answerOf(request, await browser.press(page, 'add', { answer }))
+    expect((await house.redeem(request, code)).status).toBe(200)
+  }, inMails)
+  expect(each, texts).toBeLessThanOrEqual(65)
+})
+
+test('a new password by the code of a mail: 24 at most, mail included', async () => {
+  const people: Person[] = []
+  for (let n = 0; n <= times; n++) people.push(await createPerson(server))
+  const { each, texts } = await countFor(async () => {
+    const { email } = people.pop() as Person
+    const browser = createBrowser(server)
+    const ask = await browser.get(`${server.origin}/reset-password`)
+    const form = await browser.press(ask, 'continue', { email })
+    const code = await server.mailedCode(email)
+    const proven = await browser.press(form, 'continue', { code })
+    const done = await browser.press(proven, 'continue', { new_password: 'a quiet harbour' })
+    expect(done.body).toContain('Your new password counts')
+  }, inMails)
+  expect(each, texts).toBeLessThanOrEqual(24)
 })
 
 test('signing out of two apps: page 3, end 4, and 2 for the page after it', async () => {

@@ -287,6 +287,7 @@ create table clients (
   authorization_challenge boolean not null default false,
   second_factor text,
   second_factors text[],
+  claim_names jsonb,
   constraint clients_pkey PRIMARY KEY (id),
   constraint clients_access_token_seconds_check CHECK (access_token_seconds >= 30 AND access_token_seconds <= 86400),
   constraint clients_id_check CHECK (id ~ '^[A-Za-z0-9_-]{1,128}$'::text),
@@ -749,6 +750,16 @@ END),
 );
 CREATE INDEX roles_client_id_idx ON roles USING btree (client_id);
 
+create table service_settings (
+  account_id uuid not null,
+  client_id text not null,
+  settings json not null,
+  version uuid not null,
+  updated_at timestamp with time zone not null default now(),
+  constraint service_settings_pkey PRIMARY KEY (account_id, client_id)
+);
+CREATE INDEX service_settings_client_id_idx ON service_settings USING btree (client_id);
+
 create table sessions (
   uid text not null,
   id_hash bytea not null,
@@ -925,6 +936,8 @@ alter table registrations add constraint registrations_account_id_fkey FOREIGN K
 alter table registrations add constraint registrations_invite_id_fkey FOREIGN KEY (invite_id) REFERENCES invites(id) ON DELETE SET NULL;
 alter table remembered_devices add constraint remembered_devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table roles add constraint roles_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
+alter table service_settings add constraint service_settings_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table service_settings add constraint service_settings_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table sign_in_codes add constraint sign_in_codes_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table token_exchanges add constraint token_exchanges_api_identifier_fkey FOREIGN KEY (api_identifier) REFERENCES apis(identifier) ON DELETE CASCADE;
 alter table token_exchanges add constraint token_exchanges_audience_client_id_fkey FOREIGN KEY (audience_client_id) REFERENCES clients(id) ON DELETE CASCADE;

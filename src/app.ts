@@ -64,6 +64,7 @@ import { createQuestionMailer } from './oidc/question-mails.ts'
 import { createPersonFinder, createQuestions } from './oidc/questions.ts'
 import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
 import { createRegistration } from './oidc/registration.ts'
+import { createRoleTexts } from './oidc/role-claims.ts'
 import { createSignInPolicies } from './oidc/sign-in-policies.ts'
 import { loadSigningKeys, type SigningKeySet } from './oidc/signing-keys.ts'
 import { createStructuredIntrospection } from './oidc/structured-tokens.ts'
@@ -171,6 +172,7 @@ export function createApp(options: AppOptions): App {
     onRefused: metrics.blockedRequest,
     onBlocked: metrics.addressBlocked,
   })
+  const roleTexts = createRoleTexts(db)
   const policies = createSignInPolicies({ db, pool, clients })
   const rememberedCookie = createRememberedCookie(config)
   const csrf = createCsrf({ config, keyring })
@@ -188,6 +190,7 @@ export function createApp(options: AppOptions): App {
     knownDevices: createKnownDevices({ config, keyring }),
     clients,
     policies,
+    roleTexts,
     rememberedCookie,
     detailTypes: () => detailTypes,
     registration,
@@ -207,6 +210,7 @@ export function createApp(options: AppOptions): App {
       keys: keys.keys,
       clients,
       authorizationTypes: detailTypes,
+      roleTexts,
       pages,
       fetch,
       findCertificate: (ctx) => certificateOf(ctx.req),
@@ -438,7 +442,9 @@ export function createApp(options: AppOptions): App {
       } else if (changed === 'keys') {
         keys = await loadSigningKeys(db, keyring)
         engine = createEngine()
-      } else if (changed !== 'roles') {
+      } else if (changed === 'roles') {
+        roleTexts.forget()
+      } else {
         clients.forget()
         policies.forget()
         breached.forget()

@@ -2,7 +2,9 @@
  * The flags of `clients create` and `update` that say how an app speaks the protocol: how it proves itself, how it asks
  * and is answered, what its tokens are like. Plain apps need none of them.
  */
+
 import { type Command, Option } from 'commander'
+import { type ClaimNames, nameableClaims } from '../clients/claim-names.ts'
 import { type Level, levels } from '../clients/levels.ts'
 import { type PolicyChange, type Profile, profiles } from '../clients/policy.ts'
 import type { ProtocolSettings } from '../clients/protocol-settings.ts'
@@ -44,6 +46,7 @@ export type ProtocolFlags = {
   authorizationChallenge?: boolean
   secondFactor?: SecondFactorTime | 'default'
   secondFactors?: string
+  claimName?: string[] | false
   dpop?: 'required' | 'optional'
   certificateBound?: boolean
   accessTokenLifetime?: string
@@ -139,6 +142,11 @@ export function addProtocolOptions(command: Command): Command {
     .option('--second-factors <list>', 'which count, such as totp,passkey; or default')
     .option('--authorization-challenge', 'asks for passwords itself; first-party apps alone')
     .optionsGroup('Its tokens and what it learns:')
+    .option(
+      '--claim-name <claim=name>',
+      `how it calls one of ${nameableClaims.join(', ')}; may be repeated`,
+      collect,
+    )
     .addOption(choice('--id-token-alg <alg>', 'signature of its ID tokens', ourAlgorithms))
     .addOption(
       choice('--userinfo-alg <alg>', 'userinfo as a signed JWT, or none for JSON', [
@@ -223,6 +231,7 @@ export async function readProtocolFlags(
     authorizationChallenge: flags.authorizationChallenge,
     secondFactor: unless(flags.secondFactor, 'default'),
     secondFactors: readSecondFactors(flags.secondFactors),
+    claimNames: flags.claimName === false ? null : readClaimNames(flags.claimName),
     dpopBound: isOn(flags.dpop, 'required'),
     certificateBound: flags.certificateBound,
     accessTokenSeconds: readTime('--access-token-lifetime', flags.accessTokenLifetime),
@@ -238,6 +247,11 @@ export async function readProtocolFlags(
         : flags.backchannelNotificationEndpoint,
     backchannelRequestAlg: unless(flags.backchannelRequestAlg, 'any'),
   }
+}
+
+/** `roles=realm_roles`; whether it may be called so is the client's rule. */
+function readClaimNames(given: string[] | undefined): ClaimNames | undefined {
+  return given && Object.fromEntries(given.map((text) => text.split(/=(.*)/s).slice(0, 2)))
 }
 
 function readSecondFactors(list: string | undefined): SecondFactor[] | null | undefined {

@@ -18,6 +18,10 @@ export function policyJson(client: Client): Record<string, unknown> {
       : { userinfo_max_age: client.userinfoMaxAgeSeconds }),
     ...(client.secondFactor === null ? {} : { second_factor: client.secondFactor }),
     ...(client.secondFactors === null ? {} : { second_factors: client.secondFactors }),
+    ...(client.claimNames === null ? {} : { claim_names: client.claimNames }),
+    ...(client.access === null
+      ? {}
+      : { allowed_roles: client.access.roles, allowed_groups: client.access.groups }),
     ...(client.authorizationChallenge ? { authorization_challenge: true } : {}),
     ...(client.certificateAuthorities === null
       ? {}
@@ -35,6 +39,11 @@ export function protocolFields(client: Client): [string, string | string[] | und
     ['Requests', describeRequests(metadata)],
     ['Answers', describeAnswers(metadata)],
     ['Sign-in', describeSignIn(client)],
+    ['Lets in', describeAccess(client)],
+    [
+      'Claims',
+      Object.entries(client.claimNames ?? {}).map(([claim, name]) => `${claim} as ${name}`),
+    ],
     ['Userinfo', signed(metadata.userinfo_signed_response_alg)],
     ['Introspection', signed(metadata.introspection_signed_response_alg)],
     ['Tokens', describeTokens(client)],
@@ -162,6 +171,14 @@ function describeSignIn({ metadata, ...policy }: Client): string[] {
     ...(policy.authorizationChallenge
       ? ['asks for passwords itself (authorization challenge)']
       : []),
+  ]
+}
+
+function describeAccess({ access }: Client): string[] {
+  if (!access) return []
+  return [
+    ...access.roles.map((role) => `who holds the role ${role}`),
+    ...access.groups.map((group) => `who is in the group ${group}`),
   ]
 }
 

@@ -1,9 +1,11 @@
 /** `idp clients create` and `update`: from flags to a client, and back to words. */
 import type { Command } from 'commander'
-import { findClient } from '../clients/clients.ts'
+import { findClient, getClient } from '../clients/clients.ts'
 import { createClient, type Refused } from '../clients/create-client.ts'
 import { findPreset, needsAppUrl, presets } from '../clients/presets.ts'
 import { updateClient } from '../clients/update-client.ts'
+import { transact } from '../database/transact.ts'
+import { type AccessFlags, changeAccess } from './client-access.ts'
 import { addClientOptions, type ClientFlags, readClientFlags } from './client-options.ts'
 import { clientJson, setupOf, showClient, showSetup } from './client-view.ts'
 import { clientNotFound } from './clients-find.ts'
@@ -16,11 +18,12 @@ import { didYouMean } from './text.ts'
 import { noteUnreachableLevel } from './unreachable-level.ts'
 
 type CreateFlags = ClientFlags & { preset?: string; clientId?: string; ifNotExists?: boolean }
-type UpdateFlags = ClientFlags & {
-  name?: string
-  addRedirectUri?: string[]
-  removeRedirectUri?: string[]
-}
+type UpdateFlags = ClientFlags &
+  AccessFlags & {
+    name?: string
+    addRedirectUri?: string[]
+    removeRedirectUri?: string[]
+  }
 
 export function addCreate(clients: Command, context: Context): void {
   const command = clients
@@ -86,12 +89,25 @@ export function addUpdate(clients: Command, context: Context): void {
     .option('--no-default-acr', 'any sign-in, where it does not say')
     .option('--no-backchannel-notification-endpoint', 'is not told any more that somebody decided')
     .option('--no-sector-identifier-uri', 'its sector is the host of its redirect URI')
+    .option('--no-claim-name', 'calls claims as everybody does')
+    .option('--allow-role <role>', 'lets in only who holds one of these; may be repeated', collect)
+    .option('--no-allow-role', 'asks for no role')
+    .option(
+      '--allow-group <group>',
+      'lets in also who is in one of these; may be repeated',
+      collect,
+    )
+    .option('--no-allow-group', 'asks for no group')
     .option('--json', 'print JSON')
     .action((client: string, flags: UpdateFlags) => update(context, client, flags))
   withExamples(command, [
     ['clients update Cloud --app-url https://files.example.org', 'the app has moved'],
     ['clients update Wiki --add-redirect-uri http://localhost:3000/oidc', 'for a developer'],
     ['clients update Legacy --pkce optional', 'an old app that cannot send PKCE'],
+    [
+      'clients update Payroll --allow-group Finance',
+      'nobody else gets in; who is in and may not be, is out',
+    ],
     ['clients update Kiosk --access-token-lifetime 5m --refresh-total 12h', 'for a shift'],
   ])
 }
@@ -158,25 +174,30 @@ async function update(context: Context, nameOrId: string, flags: UpdateFlags): P
   await withDatabase(context, async ({ db, config, out, io }) => {
     const found = await findClient(db, nameOrId)
     if (!found) throw await clientNotFound(db, nameOrId)
-    const result = await updateClient(
-      db,
-      found.id,
-      {
-        ...shared,
-        name: flags.name?.normalize('NFC'),
-        appUrl: flags.appUrl === false ? null : flags.appUrl,
-        backchannelLogoutUri:
-          flags.backchannelLogoutUri === false ? null : flags.backchannelLogoutUri,
-        frontchannelLogoutUri:
-          flags.frontchannelLogoutUri === false ? null : flags.frontchannelLogoutUri,
-        addRedirectUris: flags.addRedirectUri,
-        removeRedirectUris: flags.removeRedirectUri,
-      },
-      {
-        actor: operator(io),
-        engineCheck: context.createEngineCheck(config.issuer, config.allowPrivateTargets),
-      },
-    )
+    const change = {
+      ...shared,
+      name: flags.name?.normalize('NFC'),
+      appUrl: flags.appUrl === false ? null : flags.appUrl,
+      backchannelLogoutUri:
+        flags.backchannelLogoutUri === false ? null : flags.backchannelLogoutUri,
+      frontchannelLogoutUri:
+        flags.frontchannelLogoutUri === false ? null : flags.frontchannelLogoutUri,
+      addRedirectUris: flags.addRedirectUri,
+      removeRedirectUris: flags.removeRedirectUri,
+    }
+    const by = {
+      actor: operator(io),
+      engineCheck: context.createEngineCheck(config.issuer, config.allowPrivateTargets),
+    }
+    const result = await transact(db, async (trx) => {
+      const done = await updateClient(trx, found.id, change, by)
+      if (!done?.ok || !(await changeAccess(trx, found.id, flags, by.actor))) return done
+      return {
+        ...done,
+        client: await getClient(trx, found.id),
+        changed: [...done.changed, 'access'],
+      }
+    })
     if (!result) throw await clientNotFound(db, nameOrId)
     if (!result.ok) throw refused(result)
     const { client, changed, narrowed, secret } = result

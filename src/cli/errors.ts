@@ -95,6 +95,7 @@ const flags: Record<string, string> = {
   email: '--email',
   password: '--password-stdin',
   role: '--role',
+  claim_names: '--claim-name',
 }
 
 /** Every problem with its field, its flag and its fix. */

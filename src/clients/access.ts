@@ -155,7 +155,7 @@ function unknownScope(token: string): Problem {
     field: 'scope',
     code: 'scope_unknown',
     message: `contains ${shorten(token)}, which nobody offers`,
-    fix: 'Use openid profile email address phone groups offline_access, or scopes of an API (`idp apis list`).',
+    fix: 'Use openid profile email address phone groups roles permissions service_settings offline_access, or scopes of an API (`idp apis list`).',
   }
 }
 

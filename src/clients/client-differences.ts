@@ -19,6 +19,7 @@ const fieldNames = {
   secondFactor: 'second_factor',
   secondFactors: 'second_factors',
   certificateAuthorities: 'certificate_authorities',
+  claimNames: 'claim_names',
 } as const
 
 type After = Pick<Client, 'metadata' | keyof typeof fieldNames>

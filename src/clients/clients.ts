@@ -6,6 +6,7 @@ import { sql } from 'kysely'
 import { equalBytes, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { AppError } from '../errors.ts'
+import type { ClientAccess } from './entry.ts'
 import type { ClientMetadata } from './metadata.ts'
 import type { ClientPolicy } from './policy.ts'
 import { findPreset } from './presets.ts'
@@ -33,6 +34,8 @@ export type Client = ClientPolicy & {
   policyGrants: string[]
   /** The registration token that it came with by itself; null for an admin's. */
   registeredWith: { id: string; name: string } | null
+  /** Whom it lets in; null for everybody. */
+  access: ClientAccess | null
   /** The living secrets, newest first; what they are is known to the app alone. */
   secrets: { createdAt: Date; expiresAt: Date | null }[]
   disabledAt: Date | null
@@ -138,7 +141,11 @@ async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<R
     select c.id, c.name, c.preset, c.metadata, c.first_party, c.pkce_required, c.ignores_unknown_resource,
       c.profile, c.access_token_seconds, c.refresh_idle_seconds, c.refresh_total_seconds, c.refresh_rotation,
       c.userinfo_acr, c.userinfo_max_age_seconds, c.authorization_challenge,
-      c.second_factor, c.second_factors, c.certificate_authorities,
+      c.second_factor, c.second_factors, c.certificate_authorities, c.claim_names,
+      (select json_build_object(
+          'roles', coalesce(json_agg(l.role order by l.role) filter (where l.role is not null), '[]'),
+          'groups', coalesce(json_agg(l.group_name order by l.group_name) filter (where l.group_name is not null), '[]'))
+        from client_access l where l.client_id = c.id having count(*) > 0) as access,
       (select json_build_object('id', t.id, 'name', t.name)
         from registration_tokens t where t.id = c.registered_with) as registered_with,
       c.disabled_at, c.created_at, c.updated_at,

@@ -86,6 +86,7 @@ export async function clientOfDocument(
       apis: access.apis,
       policyGrants: [],
       registeredWith: null,
+      access: null,
       secrets: [],
       authMethods: [metadata.token_endpoint_auth_method],
       disabledAt: null,

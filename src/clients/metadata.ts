@@ -3,6 +3,7 @@
  * the engine's; whoever writes a client runs those as well (`EngineCheck`), so that no stored row is ever
  * answered with a bare `invalid_client`.
  */
+import { checkClaimNames } from './claim-names.ts'
 import { type ClientPolicy, noPolicy } from './policy.ts'
 import { checkAddresses } from './rules/addresses.ts'
 import { checkAuthentication } from './rules/authentication.ts'
@@ -110,6 +111,7 @@ export function checkMetadata(
     ...checkTokens(metadata, policy),
     ...checkSubjects(metadata),
     ...checkStepUp(metadata, policy),
+    ...checkClaimNames(policy),
     ...checkScope(metadata),
     ...checkProfile(metadata, { ...policy, pkceRequired }),
   ]

@@ -2,6 +2,7 @@
  * What a client is held to that RFC 7591 has no name for: how long its tokens live, whether its refresh tokens
  * rotate, what sign-in they stand for, who may vouch for its certificates, and the profile whose rules it keeps as a whole.
  */
+import type { ClaimNames } from './claim-names.ts'
 import type { Level } from './levels.ts'
 import type { SecondFactor, SecondFactorTime } from './second-factor.ts'
 
@@ -27,6 +28,8 @@ export type ClientPolicy = {
   secondFactors: SecondFactor[] | null
   /** PEM, one after the other. */
   certificateAuthorities: string | null
+  /** How it calls claims of ours. */
+  claimNames: ClaimNames | null
 }
 
 export const noPolicy: ClientPolicy = {
@@ -41,6 +44,7 @@ export const noPolicy: ClientPolicy = {
   secondFactor: null,
   secondFactors: null,
   certificateAuthorities: null,
+  claimNames: null,
 }
 
 /** Undefined leaves what was. */

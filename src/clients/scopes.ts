@@ -8,6 +8,9 @@ export const standardScopes: readonly string[] = [
   'address',
   'phone',
   'groups',
+  'roles',
+  'permissions',
+  'service_settings',
   'offline_access',
 ]
 

@@ -68,6 +68,13 @@ export type Tables = {
   groupRoles: { groupName: string; role: string; createdAt: Generated<Date> }
   clientRoles: { clientId: string; role: string; createdAt: Generated<Date> }
   clientAccess: { clientId: string; role: string | null; groupName: string | null }
+  serviceSettings: {
+    accountId: string
+    clientId: string
+    settings: JSONColumnType<Record<string, unknown>>
+    version: string
+    updatedAt: Generated<Date>
+  }
   adminGuard: { isOnly: Generated<boolean> }
   passkeyHolders: { accountId: string; userHandle: Buffer; createdAt: Generated<Date> }
   passkeys: {
@@ -231,6 +238,7 @@ export type Tables = {
     secondFactor: 'asked' | 'enrolled' | 'new-device' | 'always' | null
     secondFactors: string[] | null
     certificateAuthorities: string | null
+    claimNames: ColumnType<Record<string, string> | null, object | null | undefined, object | null>
     registeredWith: Generated<string | null>
     managementHash: Generated<Buffer | null>
     disabledAt: Date | null

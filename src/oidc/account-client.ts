@@ -47,6 +47,7 @@ export function accountClient(issuer: string, brandName: string): StoredClient {
     apis: [],
     policyGrants: [],
     registeredWith: null,
+    access: null,
     secrets: [],
     authMethods: ['none'],
     disabledAt: null,

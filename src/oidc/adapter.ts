@@ -6,6 +6,7 @@
 import { decodeJwt } from 'jose'
 import { type Adapter, Provider } from 'oidc-provider'
 import { type Keyring, sha256 } from '../crypto.ts'
+import type { Row } from '../sessions/artefacts.ts'
 import { type Found, type Queryable, read, type StatementName } from '../sessions/reads.ts'
 import type { Progress } from './interactions.ts'
 import {
@@ -37,6 +38,8 @@ export type Storage = {
   keyring: Keyring
   /** The metadata of an enabled client in RFC 7591 names, from memory. */
   findClient(id: string): Promise<Payload | undefined>
+  /** Whether the app lets the person of a token in, as both are now. */
+  letsIn(clientId: unknown, account: Row | undefined): Promise<boolean>
 }
 
 /** How long a spent code still counts as spent and not as expired, so that a late replay ends what it issued. */
@@ -211,9 +214,12 @@ async function tokenRead(
   id: string,
 ): Promise<Found> {
   // The engine looks for an opaque token among three models at once; all wait for one statement.
-  unit.found ??= isCounted(statement)
-    ? read(storage.pool, statement, [sha256(id), askingClient()])
-    : read(storage.reads, statement, [sha256(id)])
+  unit.found ??= admitted(
+    storage,
+    isCounted(statement)
+      ? read(storage.pool, statement, [sha256(id), askingClient()])
+      : read(storage.reads, statement, [sha256(id)]),
+  )
   const found = await unit.found
   const row = found.token ?? found.refreshToken
   if (row?.grant_id) {
@@ -221,6 +227,15 @@ async function tokenRead(
     unit.boundTo = { clientId, grantId, accountId } as NonNullable<UnitOfWork['boundTo']>
   }
   return found
+}
+
+/** A token of somebody whom its app does not let in any more hangs on nothing. */
+async function admitted(storage: Storage, reading: Promise<Found>): Promise<Found> {
+  const found = await reading
+  const row = found.token ?? found.refreshToken
+  if (!row?.account_id || (await storage.letsIn(row.client_id, found.account))) return found
+  const { grant: _, account: __, ...rest } = found
+  return rest
 }
 
 type TokenStatement =

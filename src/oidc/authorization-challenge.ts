@@ -11,6 +11,7 @@ import type { Queryable } from '../sessions/reads.ts'
 import { createAuthSession, spendAuthSession } from './auth-sessions.ts'
 import { type CodeRequest, issueCode, noRedirectUri } from './challenge-code.ts'
 import type { ClientCache } from './client-cache.ts'
+import { demandEntry } from './entry.ts'
 import type { FindCertificate } from './mutual-tls.ts'
 import { provePossession } from './possession.ts'
 import { replayForm } from './replayed-form.ts'
@@ -94,6 +95,7 @@ export function createChallenge(deps: Deps) {
     // Only who has just given the password learns this.
     if (account.status === 'disabled') throw new errors.AccessDenied('the account is disabled')
     if (account.status !== 'active') throw toWeb('the account is not complete yet')
+    await demandEntry(deps, client.clientId, account.id)
     const wished = (client.defaultAcrValues as string[] | undefined)?.join(' ')
     const proof = await enough(client.clientId, account.id, parameters.acr_values ?? wished)
     const code = await issueCode(

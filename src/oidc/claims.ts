@@ -3,6 +3,7 @@
  * find some claims in the ID token never ask userinfo for the rest.
  */
 import type { Row } from '../sessions/artefacts.ts'
+import { groupNames, permissionNames, type RoleTexts, roleNames } from './role-claims.ts'
 
 /** Scope → claims, as the engine is configured with it. */
 export const claimsByScope = {
@@ -22,11 +23,21 @@ export const claimsByScope = {
   address: ['address'],
   phone: ['phone_number', 'phone_number_verified'],
   groups: ['groups'],
+  roles: ['roles'],
+  permissions: ['permissions'],
+  service_settings: ['service_settings'],
 }
 
-/** Every claim that a row of `accounts` (with its roles) answers; absent ones are left out, never empty. */
-export function accountClaims(account: Row): Record<string, unknown> {
+/** Every claim that a row of `accounts` (with its roles) answers; absent ones are left out, never null. */
+export async function accountClaims(
+  account: Row,
+  at: { clientId: string | undefined; texts: RoleTexts; wants(claim: string): boolean },
+): Promise<Record<string, unknown>> {
   return withoutNull({
+    roles: roleNames(account, at.clientId),
+    permissions: at.wants('permissions')
+      ? await permissionNames(account, at.clientId, at.texts)
+      : undefined,
     name: account.name,
     given_name: account.given_name,
     family_name: account.family_name,
@@ -44,17 +55,8 @@ export function accountClaims(account: Row): Record<string, unknown> {
     phone_number_verified:
       account.phone_number == null ? null : account.phone_number_verified_at != null,
     groups: groupNames(account),
+    service_settings: account.service_settings,
   })
-}
-
-/**
- * The claim `groups`: names of groups and of roles that count everywhere, which share one space of names. Apps that know
- * no other claim take roles from it.
- */
-export function groupNames(account: Row | undefined): string[] {
-  const groups = (account?.groups as string[] | undefined) ?? []
-  const roles = (account?.roles as string[] | undefined) ?? []
-  return [...new Set([...groups, ...roles.filter((role) => !role.includes('/'))])].toSorted()
 }
 
 function withoutNull(claims: Record<string, unknown>): Record<string, unknown> {

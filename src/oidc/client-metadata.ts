@@ -19,6 +19,8 @@ const extras = [
   'userinfo_acr',
   'userinfo_max_age',
   'certificate_authorities',
+  'claim_names',
+  'access',
   'frontchannel_logout_uri',
   'frontchannel_logout_session_required',
 ]
@@ -54,6 +56,8 @@ export function clientMetadata(client: StoredClient, types?: DetailTypes): Paylo
     userinfo_acr: client.userinfoAcr ?? undefined,
     userinfo_max_age: client.userinfoMaxAgeSeconds ?? undefined,
     certificate_authorities: client.certificateAuthorities ?? undefined,
+    claim_names: client.claimNames ?? undefined,
+    access: client.access ?? undefined,
   }
 }
 

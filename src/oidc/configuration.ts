@@ -2,13 +2,7 @@
  * What the engine is told: what is on, what is off, and which of our functions answer its questions. Its unsafe
  * defaults are closed here; an unknown key would be ignored silently, so the type is held to.
  */
-import type {
-  Account,
-  AdapterFactory,
-  Client,
-  Configuration,
-  KoaContextWithOIDC,
-} from 'oidc-provider'
+import type { AdapterFactory, Client, Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { standardScopes } from '../clients/scopes.ts'
 import type { Config } from '../config.ts'
 import type { Keyring } from '../crypto.ts'
@@ -24,6 +18,7 @@ import { loadGrant } from './consent.ts'
 import { cookieNames, cookieOptions } from './cookies.ts'
 import { deviceFlow } from './device-flow.ts'
 import { dpop, proofAlgorithms } from './dpop.ts'
+import { isUnknownHere, type WithHeld } from './entry.ts'
 import { timesToLive } from './lifetimes.ts'
 import { type FindCertificate, mutualTls } from './mutual-tls.ts'
 import { keepOfflineAccess } from './offline-access.ts'
@@ -34,6 +29,7 @@ import type { PersonFinder, Questions } from './questions.ts'
 import { rotateRefreshToken } from './refresh-policy.ts'
 import { assertRequestObject } from './request-objects.ts'
 import { resourceIndicators, servesApi } from './resources.ts'
+import { groupsOf, noRoleTexts, type RoleTexts, rolesOf } from './role-claims.ts'
 import type { SigningKey } from './signing-keys.ts'
 import { demandSignIn, type StepUp, supportedLevels } from './step-up.ts'
 import { pairwiseIdentifier, readsSector } from './subjects.ts'
@@ -50,6 +46,8 @@ export type ProviderOptions = {
   /** What may be asked for in detail; nothing when absent. */
   authorizationTypes?: DetailTypes
   pages: ProtocolPages
+  /** What roles allow; nothing when absent. */
+  roleTexts?: RoleTexts
   /** Whom apps mean that ask by the backchannel. */
   findPerson: PersonFinder
   questions: Questions
@@ -130,7 +128,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
       jwks_uri: fetchedBytes,
       sector_identifier_uri: fetchedBytes,
     },
-    findAccount: accountFinder(options.reads),
+    findAccount: accountFinder(options.reads, options.roleTexts ?? noRoleTexts),
     loadExistingGrant: async (ctx) => loadGrant(ctx, (await unitOfWork().found) ?? {}),
     issueRefreshToken: (_ctx, client, token) =>
       client.grantTypeAllowed('refresh_token') && token.scopes.has('offline_access'),
@@ -196,15 +194,27 @@ function revokesGrant({ oidc: { route, entities, params } }: KoaContextWithOIDC)
 }
 
 /** The person behind `sub`, while they may be here: suspended people fail on every use of a token. */
-function accountFinder(reads: Queryable) {
-  return async (ctx: KoaContextWithOIDC, sub: string): Promise<Account | undefined> => {
+function accountFinder(reads: Queryable, texts: RoleTexts) {
+  return async (ctx: KoaContextWithOIDC, sub: string): Promise<WithHeld | undefined> => {
     demandSignIn(ctx)
     // The `sub` of an ID token that serves as a hint may be a pairwise one, which is no account's id.
     if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(sub)) return undefined
     const joined = (await unitOfWork().found)?.account
-    const account = joined?.id === sub ? joined : (await read(reads, 'account', [sub])).account
+    const clientId = ctx.oidc.client?.clientId
+    const account =
+      joined?.id === sub ? joined : (await read(reads, 'account', [sub, clientId ?? null])).account
     if (!account) return undefined
-    return { accountId: sub, claims: async () => ({ sub, ...accountClaims(account) }) }
+    const held = { roles: rolesOf(account), groups: groupsOf(account) }
+    if (isUnknownHere(ctx, held)) return undefined
+    return {
+      accountId: sub,
+      held,
+      claims: async (_use, scope, claims = {}) => {
+        const words = scope.split(' ')
+        const wants = (claim: string) => words.includes(claim) || Object.hasOwn(claims, claim)
+        return { sub, ...(await accountClaims(account, { clientId, texts, wants })) }
+      },
+    }
   }
 }
 

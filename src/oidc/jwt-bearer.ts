@@ -16,9 +16,11 @@ import { findIssuer, type TrustedIssuer } from '../clients/issuers.ts'
 import { checkKeySet, type KeySet } from '../clients/rules/keys.ts'
 import { isStandardScope } from '../clients/scopes.ts'
 import type { Db } from '../database/connection.ts'
+import type { Queryable } from '../sessions/reads.ts'
 import type { ClientCache } from './client-cache.ts'
 import { issueDerived, type Target } from './derived-tokens.ts'
 import { furthestFutureSeconds } from './dpop.ts'
+import { demandEntry } from './entry.ts'
 import type { FindCertificate } from './mutual-tls.ts'
 import type { EngineFetch } from './outgoing-fetch.ts'
 import { provePossession } from './possession.ts'
@@ -35,6 +37,7 @@ const longestId = 256
 type Deps = {
   issuer: string
   db: Db
+  pool: Queryable
   clients: ClientCache
   fetch: EngineFetch
   findCertificate: FindCertificate
@@ -43,7 +46,7 @@ type Deps = {
 export type Accepted = { accountId: string; issuer: string; scopes: string[]; resource?: string }
 
 /** Answers the request, and gives what was accepted, for the audit. Throws `invalid_grant` for a bad assertion. */
-export function createJwtBearer({ issuer: us, db, clients, fetch, findCertificate }: Deps) {
+export function createJwtBearer({ issuer: us, db, pool, clients, fetch, findCertificate }: Deps) {
   return async (ctx: KoaContextWithOIDC): Promise<Accepted> => {
     const client = ctx.oidc.client as Client
     const { assertion, scope = '', resource } = (ctx.oidc.params ?? {}) as Record<string, unknown>
@@ -55,6 +58,7 @@ export function createJwtBearer({ issuer: us, db, clients, fetch, findCertificat
     const trusted = await issuerOf(assertion, client)
     const claims = await verified(assertion, trusted)
     const account = await accountOf(claims, trusted.subject)
+    await demandEntry({ clients, pool }, client.clientId, account.id)
     const target = resource === undefined ? undefined : await targetOf(client, String(resource))
     const scopes = scopesOf(client, trusted, target, String(scope))
     await spend(ctx, trusted, claims)

@@ -14,6 +14,7 @@ import { sha256 } from '../crypto.ts'
 import type { Row } from '../sessions/artefacts.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import type { ClientCache } from './client-cache.ts'
+import { letsIn } from './entry.ts'
 import { toPayload } from './records.ts'
 
 /** RFC 8693 §4.1: who acted, and below that who acted before. */
@@ -72,8 +73,8 @@ export function createTokenReader({ issuer, pool, clients, keys }: Options) {
       values: [sub, aud, (payload.iat ?? 0) + 1],
     })
     const id = rows[0]?.id
-    const { grant } = id === undefined ? {} : await read(pool, 'grant', [id])
-    if (!grant) return undefined
+    const { grant, account } = id === undefined ? {} : await read(pool, 'grant', [id])
+    if (!grant || !(await letsIn(clients, aud, account))) return undefined
     return {
       sub,
       accountId: sub,
@@ -95,6 +96,7 @@ export function createTokenReader({ issuer, pool, clients, keys }: Options) {
     if (gid === undefined) return sub === clientId ? { ...own, ...more(payload) } : undefined
     const { grant, account } = await read(pool, 'grant', [String(gid)])
     if (!grant || !account || grant.client_id !== clientId) return undefined
+    if (!(await letsIn(clients, clientId, account))) return undefined
     return { ...own, accountId: String(grant.account_id), account, grant, ...more(payload) }
   }
 
@@ -126,6 +128,7 @@ export function createTokenReader({ issuer, pool, clients, keys }: Options) {
     const { grant, session, account } = found
     if (!grant || !account || grant.client_id !== clientId || grant.account_id !== accountId)
       return undefined
+    if (!(await letsIn(clients, clientId, account))) return undefined
     if (row.expires_with_session === true && session?.account_id !== accountId) return undefined
     return { ...own, sub: String(accountId), accountId: String(accountId), account, grant }
   }

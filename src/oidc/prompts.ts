@@ -1,5 +1,6 @@
 /** When a person is asked something, in order: who are you, which account, may this app know you. */
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
+import { entryPrompt } from './entry.ts'
 import { type StepUp, stepUpCheck } from './step-up.ts'
 
 const { Check, Prompt, base } = interactionPolicy
@@ -8,6 +9,9 @@ const { Check, Prompt, base } = interactionPolicy
 export function createPrompts(stepUp?: StepUp) {
   const prompts = base()
   prompts.add(new Prompt({ name: 'select_account', requestable: true }), 0)
+
+  // Behind login, before consent.
+  prompts.add(entryPrompt(), 2)
 
   const login = prompts.get('login')
   login?.checks.remove('essential_acr')

@@ -4,17 +4,20 @@
  */
 import { type AdapterFactory, type Client, errors, Provider } from 'oidc-provider'
 import { type StoredClient, secretMatches } from '../clients/clients.ts'
+import type { Row } from '../sessions/artefacts.ts'
 import { createAdapterFactory } from './adapter.ts'
 import { challengeGrant, fillRedirectUri } from './authorization-challenge.ts'
 import { clientMetadata } from './client-metadata.ts'
 import { configuration, type ProviderOptions } from './configuration.ts'
 import { takeConfirmationsOfOurs } from './device-flow.ts'
+import { letsIn } from './entry.ts'
 import { takeOnlyIdTokens } from './id-token-hints.ts'
 import { leaveLogoutToUs } from './logout.ts'
 import { keepParsedClients } from './parsed-clients.ts'
 import { deriveSuccessors } from './refresh-retry.ts'
 import { detectReplaysByInsert } from './replay-detection.ts'
 import { withoutForeignResources } from './resources.ts'
+import { tellByNames } from './role-claims.ts'
 import { nameUnauthorizedClients } from './unauthorized-client.ts'
 
 /** Throws when a client or key does not fit the configuration. */
@@ -24,6 +27,7 @@ export function createProvider(options: ProviderOptions): Provider {
     reads: options.reads,
     pool,
     keyring,
+    letsIn: (clientId: unknown, account: Row | undefined) => letsIn(clients, clientId, account),
     findClient: async (id: string) => {
       const client = await clients.client(id)
       const reason = client ? undefined : await clients.whyNot(id)
@@ -62,6 +66,7 @@ export function createProvider(options: ProviderOptions): Provider {
   nameUnauthorizedClients(provider)
   deriveSuccessors(provider, Provider, keyring)
   detectReplaysByInsert(provider, pool)
+  tellByNames(provider)
   return provider
 }
 

@@ -8,6 +8,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import type { Row } from '../sessions/artefacts.ts'
 import { type Queryable, read } from '../sessions/reads.ts'
 import type { ClientCache } from './client-cache.ts'
+import { letsIn } from './entry.ts'
 import { servesApi } from './resources.ts'
 import { pairwiseIdentifier } from './subjects.ts'
 
@@ -68,8 +69,9 @@ export function createStructuredIntrospection(options: Options) {
     if (!own && !servesApi(client, payload.aud, options.issuer)) return undefined
     if (!(await options.clients.client(String(payload.client_id)))) return undefined
     if (payload.gid !== undefined) {
-      const { grant } = await read(options.reads, 'grant', [String(payload.gid)])
+      const { grant, account } = await read(options.reads, 'grant', [String(payload.gid)])
       if (!grant || grant.client_id !== payload.client_id) return undefined
+      if (!(await letsIn(options.clients, payload.client_id, account))) return undefined
       if ((await subjectOf(ctx, grant)) !== payload.sub) return undefined
     }
     return Object.fromEntries(

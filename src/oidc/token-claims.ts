@@ -3,6 +3,7 @@ import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { ownApiIdentifier, scopesOfPeople } from '../clients/own-api.ts'
 import { standardScopes } from '../clients/scopes.ts'
 import { claimsOfDerived } from './derived-tokens.ts'
+import { roleClaimsOfToken } from './role-claims.ts'
 
 type Token = {
   kind: string
@@ -15,7 +16,7 @@ type Token = {
  * The engine's `extraTokenClaims`. A JWT names its grant (`gid`), so that introspection learns of its end.
  * Throws `invalid_scope` when a service asks for itself what only a person can allow (TK-17).
  */
-export function extraTokenClaims(ctx: KoaContextWithOIDC, token: Token) {
+export async function extraTokenClaims(ctx: KoaContextWithOIDC, token: Token) {
   if (token.kind === 'ClientCredentials') {
     const all = [...ctx.oidc.requestParamScopes]
     const ours = token.aud === ownApiIdentifier(ctx.oidc.issuer) ? scopesOfPeople(all) : []
@@ -27,7 +28,8 @@ export function extraTokenClaims(ctx: KoaContextWithOIDC, token: Token) {
   if (token.kind !== 'AccessToken') return undefined
   const signed = token.aud && token.resourceServer?.accessTokenFormat === 'jwt'
   const named = signed ? { gid: token.grantId } : {}
-  return { ...provenBy(ctx), ...claimsOfDerived(token), ...named }
+  const roles = signed ? await roleClaimsOfToken(ctx) : {}
+  return { ...roles, ...provenBy(ctx), ...claimsOfDerived(token), ...named }
 }
 
 type Source = { acr?: string; amr?: string[]; authTime?: number }

@@ -6,8 +6,10 @@
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { type Exchange, findExchanges } from '../clients/exchanges.ts'
 import type { Db } from '../database/connection.ts'
+import type { Queryable } from '../sessions/reads.ts'
 import type { ClientCache } from './client-cache.ts'
 import { issueDerived, type Target } from './derived-tokens.ts'
+import { demandEntry } from './entry.ts'
 import type { FindCertificate } from './mutual-tls.ts'
 import type { Act, OwnToken, TokenReader } from './own-tokens.ts'
 import { holdsKeyOf, type Possession, provePossession } from './possession.ts'
@@ -35,6 +37,7 @@ const longestChain = 5
 
 type Deps = {
   db: Db
+  pool: Queryable
   clients: ClientCache
   tokens: TokenReader
   findCertificate: FindCertificate
@@ -43,7 +46,7 @@ type Deps = {
 export type Exchanged = { exchange: Exchange; subject: OwnToken; scopes: string[] }
 
 /** Answers the request, and gives what was exchanged, for the audit. Throws the errors of §2.2.2. */
-export function createTokenExchange({ db, clients, tokens, findCertificate }: Deps) {
+export function createTokenExchange({ db, pool, clients, tokens, findCertificate }: Deps) {
   return async (ctx: KoaContextWithOIDC): Promise<Exchanged> => {
     const client = ctx.oidc.client as Client
     const params = (ctx.oidc.params ?? {}) as Record<string, string | string[] | undefined>
@@ -60,6 +63,9 @@ export function createTokenExchange({ db, clients, tokens, findCertificate }: De
     const exchange = await allowed(ctx, subject, audienceOf(params))
     const actor = await present(params, 'actor', shown)
     const act = actAs(client, exchange, subject, actor)
+    await demandEntry({ clients, pool }, client.clientId, subject.accountId)
+    if (exchange.audienceKind === 'client')
+      await demandEntry({ clients, pool }, exchange.audience, subject.accountId)
     const target = await targetOf(exchange)
     if (wanted === `${tokenType}jwt` && target.format !== 'jwt') {
       throw new errors.InvalidRequest('requested_token_type is not supported for this audience')

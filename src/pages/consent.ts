@@ -4,9 +4,10 @@ import { type Address, addressMembers } from '../accounts/contact.ts'
 import { record } from '../audit/audit.ts'
 import { standardScopes } from '../clients/scopes.ts'
 import { detailsOf } from '../oidc/authorization-details.ts'
-import { claimsByScope, groupNames } from '../oidc/claims.ts'
+import { claimsByScope } from '../oidc/claims.ts'
 import { claimsOf, type Wanted } from '../oidc/consent.ts'
 import { type Flow, finishConsent, finishWithError } from '../oidc/interactions.ts'
+import { groupNames, permissionNames, roleNames } from '../oidc/role-claims.ts'
 import type { ConsentItem } from '../views/page-data.ts'
 import { describeDetail } from './consent-details.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
@@ -104,6 +105,16 @@ export function consentPages(deps: PagesDeps) {
     if (wants('groups', ...claimsByScope.groups)) {
       items.push({ kind: 'groups', groups: groupNames(account) })
     }
+    if (wants('roles', ...claimsByScope.roles)) {
+      items.push({ kind: 'roles', roles: roleNames(account, flow.clientId) })
+    }
+    if (wants('permissions', ...claimsByScope.permissions)) {
+      const permissions = await permissionNames(account, flow.clientId, deps.roleTexts)
+      items.push({ kind: 'permissions', permissions: permissions.slice(0, mostShown) })
+    }
+    if (wants('service_settings', ...claimsByScope.service_settings)) {
+      items.push({ kind: 'settings' })
+    }
     for (const [identifier, scopes] of Object.entries(wanted.resources)) {
       // An API that nothing was asked of gets nothing.
       if (scopes.length === 0) continue
@@ -122,6 +133,9 @@ export function consentPages(deps: PagesDeps) {
     return items.length > 0 ? items : [{ kind: 'identifier' }]
   }
 }
+
+/** Nobody reads on. */
+const mostShown = 20
 
 /** As on a letter, else its parts in their order; empty when there is none. */
 function addressLines(address: unknown): string[] {

@@ -17,6 +17,7 @@ import type { RememberedCookie } from '../http/remembered-cookie.ts'
 import type { SignInLimits } from '../http/sign-in-limits.ts'
 import type { DetailTypes } from '../oidc/authorization-details.ts'
 import type { ClientCache } from '../oidc/client-cache.ts'
+import type { RoleTexts } from '../oidc/role-claims.ts'
 import type { SignInPolicies } from '../oidc/sign-in-policies.ts'
 import type { RegistrationDeps } from '../registration/deps.ts'
 import type { App } from '../views/page-data.ts'
@@ -38,6 +39,8 @@ export type PagesDeps = {
   clients: ClientCache
   /** What is asked of people beside what their app asks. */
   policies: SignInPolicies
+  /** What roles allow. */
+  roleTexts: RoleTexts
   /** What may be asked for in detail, with the words for it. */
   detailTypes(): DetailTypes
   registration: RegistrationDeps

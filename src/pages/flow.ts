@@ -18,6 +18,7 @@ import { pathOf, type Step, stepOf, stepsOf } from './steps.ts'
 /** Where the engine sends the browser for a prompt. */
 export function firstPath({ uid, prompt, session }: Interaction): string {
   if (prompt.name === 'consent') return pathOf(uid, 'consent')
+  if (prompt.name === 'access') return pathOf(uid, 'no-access')
   if (prompt.name === 'select_account') return pathOf(uid, 'select-account')
   const { factor } = prompt.details as { factor?: Factor | 'enrol' }
   const missing = prompt.reasons.length === 1 && session?.accountId !== undefined

@@ -14,6 +14,7 @@ import { doors } from './doors.ts'
 import { firstPasskeyPages } from './first-passkey.ts'
 import { appOfFlow, flowPage } from './flow.ts'
 import { proveFirst } from './next-step.ts'
+import { noAccessPage } from './no-access.ts'
 import { passkeyOfferPages } from './passkey-offer.ts'
 import { passkeySignInPages } from './passkey-sign-in.ts'
 import { questionPages } from './questions.ts'
@@ -45,6 +46,9 @@ export function pageRoutes(deps: PagesDeps): Router {
     parseForm,
     flowPage(deps, 'sign-in', passkey.options),
   )
+  const noAccess = noAccessPage(deps)
+  router.get('/sign-in/:flow/no-access', flowPage(deps, 'no-access', noAccess.show))
+  router.post('/sign-in/:flow/no-access', parseForm, flowPage(deps, 'no-access', noAccess.submit))
   router.get(
     '/sign-in/:flow/select-account',
     flowPage(deps, 'select-account', signInPage.showSelection),

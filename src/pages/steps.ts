@@ -12,6 +12,7 @@ export type Step =
   | 'first-passkey'
   | 'reset-password'
   | 'select-account'
+  | 'no-access'
   | 'consent'
   | SecondStep
   | 'authenticator'
@@ -81,6 +82,7 @@ function offeredIn({ login }: StoredFlow): Step[] {
 
 function promptedBy({ prompt, account }: StoredFlow): Step[] {
   if (prompt.name === 'select_account') return ['select-account']
+  if (prompt.name === 'access') return account ? ['no-access'] : []
   return prompt.name === 'consent' && account ? ['consent', 'select-account'] : []
 }
 

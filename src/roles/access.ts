@@ -5,9 +5,13 @@ import { endSessions } from '../sessions/end-sessions.ts'
 
 /**
  * Ends what these accounts have at apps that do not let them in any more: grants, tokens, and the app's part of their
- * sessions; apps are told. `accounts` is a query of ids, in the caller's transaction and after its change.
+ * sessions; apps are told. `accounts` is a query of ids, in the caller's transaction and after its change; of one app where it is given.
  */
-export async function endRefused(trx: Db, accounts: RawBuilder<unknown>): Promise<void> {
+export async function endRefused(
+  trx: Db,
+  accounts: RawBuilder<unknown>,
+  clientId?: string,
+): Promise<void> {
   const { rows } = await sql<{ accountId: string; clientId: string }>`
     with held as (
       select account_id, client_id from grants where account_id in ${accounts}
@@ -15,7 +19,8 @@ export async function endRefused(trx: Db, accounts: RawBuilder<unknown>): Promis
       select account_id, jsonb_object_keys(authorizations) from sessions where account_id in ${accounts}
     )
     select account_id, client_id from held h
-    where exists (select from client_access a where a.client_id = h.client_id)
+    where h.client_id = coalesce(${clientId ?? null}::text, h.client_id)
+      and exists (select from client_access a where a.client_id = h.client_id)
       and not exists (
         select from client_access a where a.client_id = h.client_id and (
           a.role = 'user'

@@ -14,7 +14,8 @@ export const previousIdSeconds = 60
 /** How long a refresh may be repeated and gets the same successor, for the client whose answer was lost. */
 export const refreshRetrySeconds = 30
 
-const account: Part = {
+/** `client` is SQL for the client's id, whose settings of this person come along. */
+const accountAt = (client: string): Part => ({
   key: 'id',
   columns: {
     id: 'uuid',
@@ -35,14 +36,17 @@ const account: Part = {
     updated_at: 'timestamptz',
     roles: 'text[]',
     groups: 'text[]',
+    service_settings: 'json',
   },
   computed: {
     // Everybody's is not among them, and those of all apps are: whom they are shown to is claims.ts's business.
     roles: 'array(select h.role from held_roles h where h.account_id = a.id order by h.role)',
     groups:
       'array(select m.group_name from group_members m where m.account_id = a.id order by m.group_name)',
+    service_settings: `(select ss.settings from service_settings ss
+      where ss.account_id = a.id and ss.client_id = ${client})`,
   },
-}
+})
 
 const consent: Part = {
   key: 'client_id',
@@ -89,7 +93,7 @@ export const undecided =
 function polled(name: 'device_codes' | 'backchannel_authentication_requests'): Statement {
   const early = 'coalesce(polled_at > now() - make_interval(secs => interval_seconds - 1), false)'
   return statement(
-    { t: artefacts[name], g: grant, a: account, s: session },
+    { t: artefacts[name], g: grant, a: accountAt('t.client_id'), s: session },
     `from ${name} t
     left join grants g on g.id = t.grant_id and ${liveGrant}
     left join accounts a on a.id = t.account_id
@@ -112,7 +116,13 @@ function byId(name: ArtefactName): Statement {
 const statements = {
   /** $1 session id hash, $2 client id, $3 interaction id hash; any may be null. */
   request: statement(
-    { s: session, i: interaction, a: account, c: consent, g: grant },
+    {
+      s: session,
+      i: interaction,
+      a: accountAt('coalesce(i.client_id, $2)'),
+      c: consent,
+      g: grant,
+    },
     `from (values (1)) as one
     left join sessions s on ${liveSession} and (s.id_hash = $1 or (s.previous_id_hash = $1
       and s.rotated_at > now() - interval '${previousIdSeconds} seconds'))
@@ -124,7 +134,7 @@ const statements = {
   ),
 
   code: statement(
-    { t: artefacts.authorization_codes, g: grant, a: account, s: session },
+    { t: artefacts.authorization_codes, g: grant, a: accountAt('t.client_id'), s: session },
     `from authorization_codes t
     left join grants g on g.id = t.grant_id and ${liveGrant}
     left join accounts a on a.id = t.account_id
@@ -133,7 +143,7 @@ const statements = {
   ),
 
   refresh: statement(
-    { t: artefacts.refresh_tokens, g: grant, a: account, s: session },
+    { t: artefacts.refresh_tokens, g: grant, a: accountAt('t.client_id'), s: session },
     `from refresh_tokens t
     left join grants g on g.id = t.grant_id and ${liveGrant}
     left join accounts a on a.id = t.account_id
@@ -152,7 +162,7 @@ const statements = {
       r: artefacts.refresh_tokens,
       k: artefacts.client_credentials,
       g: grant,
-      a: account,
+      a: accountAt('coalesce(t.client_id, r.client_id)'),
       s: session,
     },
     `from (values (1)) as one
@@ -166,14 +176,15 @@ const statements = {
 
   /** $1 grant id: what a structured token leans on. */
   grant: statement(
-    { g: grant, a: account },
+    { g: grant, a: accountAt('g.client_id') },
     `from grants g join accounts a on a.id = g.account_id where g.id = $1 and ${liveGrant}`,
   ),
 
-  account: statement({ a: account }, 'from accounts a where a.id = $1'),
+  /** $1 account id, $2 the client that asks, or null. */
+  account: statement({ a: accountAt('$2::text') }, 'from accounts a where a.id = $1'),
 
   session: statement(
-    { s: session, a: account },
+    { s: session, a: accountAt('null') },
     `from sessions s left join accounts a on a.id = s.account_id where s.uid = $1 and ${liveSession}`,
   ),
 

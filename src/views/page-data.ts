@@ -53,6 +53,9 @@ export type ConsentItem =
   | { kind: 'address'; lines: readonly string[] }
   | { kind: 'phone'; number?: string | undefined; verified: boolean }
   | { kind: 'groups'; groups: readonly string[] }
+  | { kind: 'roles'; roles: readonly string[] }
+  | { kind: 'permissions'; permissions: readonly string[] }
+  | { kind: 'settings' }
   | { kind: 'offline' }
   | {
       kind: 'api'
@@ -217,6 +220,8 @@ export type PageData = {
     switchHref: string
     items: readonly ConsentItem[]
   }
+  /** The app does not let this person in. Sends `choice=cancel`. */
+  'no-access': Form & { app: App; username: string; switchHref: string }
   /** Sends `choice=continue` or `choice=switch`. */
   'select-account': Form & {
     username: string

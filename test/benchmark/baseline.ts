@@ -8,6 +8,7 @@ import { type Adapter, type AdapterFactory, Provider } from 'oidc-provider'
 import { accountClaims } from '../../src/oidc/claims.ts'
 import { configuration, type ProviderOptions } from '../../src/oidc/configuration.ts'
 import { loadGrant } from '../../src/oidc/consent.ts'
+import { noRoleTexts } from '../../src/oidc/role-claims.ts'
 import type { BaselineOrder, Cast } from './cast.ts'
 
 type Payload = Record<string, unknown>
@@ -148,7 +149,10 @@ function createFindAccount({ people }: Cast) {
   )
   return async (_ctx: unknown, sub: string) => {
     const row = rows.get(sub)
-    return row && { accountId: sub, claims: async () => ({ sub, ...accountClaims(row) }) }
+    const at = { clientId: undefined, texts: noRoleTexts, wants: () => false }
+    return (
+      row && { accountId: sub, claims: async () => ({ sub, ...(await accountClaims(row, at)) }) }
+    )
   }
 }
 

@@ -198,6 +198,7 @@ export const catalog = {
     authorizationChallenge: 'boolean default',
     secondFactor: 'text null',
     secondFactors: 'text[] null',
+    claimNames: 'jsonb null',
   },
   consents: {
     accountId: 'uuid',
@@ -503,6 +504,13 @@ export const catalog = {
     permissions: 'text[] default',
     builtIn: 'boolean default',
     createdAt: 'timestamp with time zone default',
+    updatedAt: 'timestamp with time zone default',
+  },
+  serviceSettings: {
+    accountId: 'uuid',
+    clientId: 'text',
+    settings: 'json',
+    version: 'uuid',
     updatedAt: 'timestamp with time zone default',
   },
   sessions: {

@@ -29,6 +29,7 @@ const paths: Record<Step, string> = {
   'first-passkey': '/first-passkey',
   'reset-password': '/reset-password',
   'select-account': '/select-account',
+  'no-access': '/no-access',
   consent: '/consent',
   code: '/code',
   'mail-code': '/mail-code',

@@ -25,6 +25,7 @@ const adapterOf = createAdapterFactory({
   pool,
   keyring,
   findClient: async () => undefined,
+  letsIn: async () => true,
 })
 const grantId = randomToken()
 let accountId = ''

@@ -432,6 +432,11 @@ const consent: Example[] = [
 
 const leaving: Example[] = [
   {
+    page: 'no-access',
+    state: 'app',
+    data: { ...form, app, username: 'mei_chen', switchHref: '/sign-in/f1' },
+  },
+  {
     page: 'select-account',
     state: 'app',
     data: { ...form, app, username: 'mei_chen', name: 'Mei Chen', email: 'mei@example.com' },

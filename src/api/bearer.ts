@@ -71,7 +71,10 @@ export function createBearer(deps: BearerDeps) {
     }
     await demandKey(ctx, scheme, value, token, client)
     await deps.limits.consume('api-caller', token.accountId ?? token.clientId)
-    if (!token.scopes.includes(wanted.scope) || (wanted.person && !token.accountId)) {
+    // An admin may have taken it away since; a service's own token hangs on no grant that would tell.
+    const allowed = client.apis.find(({ identifier }) => identifier === audience)
+    const has = [token, allowed].every((held) => held?.scopes.includes(wanted.scope))
+    if (!has || (wanted.person && !token.accountId)) {
       throw refuse(ctx, scheme, 'insufficient_scope', 403, { scope: wanted.scope })
     }
     const caller = callerOf(token, client)

@@ -3,6 +3,7 @@ import Router from '@koa/router'
 import type { Middleware } from 'koa'
 import { z } from 'zod'
 import { ownApiIdentifier, ownScopes } from '../clients/own-api.ts'
+import { oneSpelling } from '../http/one-spelling.ts'
 import { allOperations } from './doors.ts'
 import { nameOf, type Operation, refusalsOf } from './operations.ts'
 import { refuseOtherVerbs } from './other-verbs.ts'
@@ -36,7 +37,9 @@ export function openApiDocument({ issuer, brandName }: { issuer: string; brandNa
     item[method] = { operationId, ...describe(operation, components) }
     paths[path] = item
   }
-  const scopes = Object.fromEntries(Object.keys(ownScopes).map((name) => [name, '']))
+  const scopes = Object.fromEntries(
+    Object.entries(ownScopes).map(([name, { meaning }]) => [name, meaning]),
+  )
   return {
     openapi: '3.1.0',
     info: {
@@ -151,7 +154,7 @@ function describeSchema(schema: z.ZodType, io: 'input' | 'output'): Record<strin
 /** `GET /api/openapi.json`. Any page may read it. */
 export function openApiRoutes(options: { issuer: string; brandName: string }): Middleware[] {
   const document = openApiDocument(options)
-  const router = new Router()
+  const router = new Router(oneSpelling)
   router.get('/api/openapi.json', (ctx) => {
     ctx.set('Access-Control-Allow-Origin', '*')
     ctx.set('Cache-Control', 'public, max-age=300')

@@ -8,6 +8,7 @@ import type { Context, Middleware } from 'koa'
 import type { z } from 'zod'
 import type { OwnScope } from '../clients/own-api.ts'
 import { AppError, type FieldError } from '../errors.ts'
+import { oneSpelling } from '../http/one-spelling.ts'
 import type { Bearer, Caller } from './bearer.ts'
 import { refuseOtherVerbs } from './other-verbs.ts'
 import { parseJson } from './parse.ts'
@@ -78,14 +79,15 @@ export type Handlers<Table extends Operations> = {
 
 /** Every status that an operation may refuse with. */
 export function refusalsOf(operation: Operation): number[] {
-  const { scope, body, upload, query, ifMatch, idempotent, refused = [] } = operation
+  const { path, scope, body, upload, query, ifMatch, idempotent, refused = [] } = operation
   return [
     ...new Set([
       ...(ifMatch ? [412] : []),
       ...(ifMatch === 'required' ? [428] : []),
       ...(idempotent ? [400, 409, 422] : []),
       ...(scope ? [401, 403, 429] : []),
-      ...(body || query ? [400] : []),
+      // A path may hold what nothing can be called.
+      ...(body || query || path.includes('{') ? [400] : []),
       ...(body || upload ? [413, 415] : []),
       ...refused,
     ]),
@@ -108,7 +110,7 @@ export function routesOf<Table extends Operations>(
   handlers: Handlers<Table>,
   { bearer, admit, demandSignIn }: Doors,
 ): Middleware[] {
-  const router = new Router()
+  const router = new Router(oneSpelling)
   for (const [id, operation] of Object.entries<Operation>(table)) {
     const handle = handlers[id] as (call: object) => Promise<unknown>
     const path = operation.path.replace(/\{(\w+)\}/g, ':$1')

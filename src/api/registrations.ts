@@ -11,6 +11,7 @@ import { limitKeyAddress, networkOf } from '../http/client-address.ts'
 import { hungUp } from '../http/hung-up.ts'
 import { countInvite } from '../http/invite-limits.ts'
 import type { Limits } from '../http/limits.ts'
+import { oneSpelling } from '../http/one-spelling.ts'
 import { begin } from '../registration/begin.ts'
 import type { RegistrationDeps, RegistrationKey } from '../registration/deps.ts'
 import { localeFor } from '../registration/fields.ts'
@@ -26,6 +27,8 @@ import { refuseOtherVerbs } from './other-verbs.ts'
 import { parseJson } from './parse.ts'
 import { registrationRequest, verificationRequest } from './schemas.ts'
 
+const root = '/api/registrations'
+
 type Options = {
   registration: RegistrationDeps
   limits: Pick<Limits, 'consume' | 'refund'>
@@ -40,7 +43,7 @@ export function registrationRoutes({
   blocked,
   views,
 }: Options): Middleware[] {
-  const router = new Router({ prefix: '/api/registrations' })
+  const router = new Router(oneSpelling)
   const { db } = deps
 
   const show = (view: RegistrationView, handle?: string) =>
@@ -62,7 +65,7 @@ export function registrationRoutes({
     throw new AppError(code, status, { fields, ...(words[0] && { detail: words.join(' ') }) })
   }
 
-  router.get('/usernames/:username', async (ctx) => {
+  router.get(`${root}/usernames/:username`, async (ctx) => {
     const { locale, address } = ctx.state
     await limits.consume('username-check', limitKeyAddress(address))
     if (deps.config.registration !== 'open') throw new AppError('registration_closed', 403)
@@ -71,7 +74,7 @@ export function registrationRoutes({
     ctx.body = { available: check.available, message: views.t(locale, key) }
   })
 
-  router.post('/', async (ctx) => {
+  router.post(root, async (ctx) => {
     const { locale, address, origin } = ctx.state
     const fields = await parseJson(ctx, registrationRequest)
     await limits.consume('registration-address', limitKeyAddress(address))
@@ -89,13 +92,13 @@ export function registrationRoutes({
     ctx.body = show(begun.registration, begun.key.handle)
   })
 
-  router.get('/:id', async (ctx) => {
+  router.get(`${root}/:id`, async (ctx) => {
     const view = await read(db, keyOf(ctx))
     if (!view) throw new AppError('registration_not_found', 404)
     ctx.body = show(view)
   })
 
-  router.post('/:id/verification', async (ctx) => {
+  router.post(`${root}/:id/verification`, async (ctx) => {
     const { address, origin } = ctx.state
     const proof = await parseJson(ctx, verificationRequest)
     await limits.consume('verification-address', limitKeyAddress(address))
@@ -110,7 +113,7 @@ export function registrationRoutes({
     ctx.body = show(view)
   })
 
-  router.post('/:id/mail', async (ctx) => {
+  router.post(`${root}/:id/mail`, async (ctx) => {
     const { address, origin } = ctx.state
     await limits.consume('resend-address', limitKeyAddress(address))
     const answer = await resend(deps, givenOrOwnKey(ctx), origin)
@@ -119,7 +122,7 @@ export function registrationRoutes({
     ctx.body = { retryAfter: answer.retryAfterSeconds }
   })
 
-  router.post('/:id/retry', async (ctx) => {
+  router.post(`${root}/:id/retry`, async (ctx) => {
     const { address, origin } = ctx.state
     await limits.consume('resend-address', limitKeyAddress(address))
     const resumed = await retry(deps, givenOrOwnKey(ctx), origin)

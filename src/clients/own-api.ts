@@ -8,12 +8,12 @@ import type { Problem } from './rules/problem.ts'
 
 /** What may be done there, and whether a person has to stand behind it (RFC 6749 §4.4 has nobody). */
 export const ownScopes = {
-  account: { needsPerson: true },
-  'admin:read': { needsPerson: false },
-  'admin:write': { needsPerson: false },
-  'access:evaluate': { needsPerson: false },
-  'service-settings': { needsPerson: false },
-} as const satisfies Record<string, { needsPerson: boolean }>
+  account: { needsPerson: true, meaning: "See and change the person's own account." },
+  'admin:read': { needsPerson: false, meaning: 'See what admins see.' },
+  'admin:write': { needsPerson: false, meaning: 'Change what admins change.' },
+  'access:evaluate': { needsPerson: false, meaning: 'Ask whether somebody may do something.' },
+  'service-settings': { needsPerson: false, meaning: 'Keep settings of a service by account.' },
+} as const satisfies Record<string, { needsPerson: boolean; meaning: string }>
 
 export type OwnScope = keyof typeof ownScopes
 

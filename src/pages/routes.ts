@@ -3,6 +3,7 @@ import Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
 import { AppError } from '../errors.ts'
 import { parseForm } from '../http/form-body.ts'
+import { oneSpelling } from '../http/one-spelling.ts'
 import { listMailbox } from '../mail/mailbox.ts'
 import { createAccountFrame } from './account/frame.ts'
 import { accountRoutes } from './account/routes.ts'
@@ -25,7 +26,7 @@ import { codeSteps, secondFactorPages } from './second-factor.ts'
 import { signInPages } from './sign-in.ts'
 
 export function pageRoutes(deps: PagesDeps): Router {
-  const router = new Router()
+  const router = new Router(oneSpelling)
   const form: Middleware[] = [parseForm, deps.csrf.require]
 
   const signInPage = signInPages(deps)

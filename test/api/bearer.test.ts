@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import { deleteApi, updateApi } from '../../src/clients/change-api.ts'
+import { bumpVersion } from '../../src/database/versions.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
 import { revokeSessions } from '../../src/sessions/end-sessions.ts'
 import { makeCertificate } from '../support/certificates.ts'
@@ -211,6 +212,37 @@ describe('what does not open it', () => {
     const answer = await call(`Bearer ${token}`)
     expect(outcome(answer)).toEqual([403, 'insufficient_scope'])
     expect(answer.challenge).toContain('scope="account"')
+  })
+
+  test('a token whose app may not ask for the scope any more, whatever it hangs on', async () => {
+    const narrowed = await createApp(server, { scope: 'openid account' })
+    const { token, person } = await signedIn(narrowed)
+    await isPerson(call(`Bearer ${token}`), person)
+    const { db, pool } = server.database
+    await pool.query("update client_apis set scopes = '{admin:read}' where client_id = $1", [
+      narrowed.id,
+    ])
+    await bumpVersion(db, 'clients')
+    await expect
+      .poll(async () => outcome(await call(`Bearer ${token}`)), { timeout: 5000 })
+      .toEqual([403, 'insufficient_scope'])
+  })
+
+  test('an address in another spelling, past what is decided by the path', async () => {
+    const { token } = await signedIn()
+    const headers = { authorization: `Bearer ${token}` }
+    const paths = ['/API/account', '/api/account/', '/api/Account', '/API/openapi.json']
+    paths.push('/API/registrations/usernames/ada', '/Register', '/register/', '/reset-password/')
+    for (const path of paths) {
+      expect([path, (await fetch(`${server.origin}${path}`, { headers })).status]).toEqual([
+        path,
+        404,
+      ])
+    }
+    for (const path of ['/API/password-resets', '/api/password-resets/', '/api/registrations/']) {
+      const posted = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }
+      expect([path, (await fetch(`${server.origin}${path}`, posted)).status]).toEqual([path, 404])
+    }
   })
 
   test('a token whose session, grant, account or app has ended', async () => {

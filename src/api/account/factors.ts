@@ -21,7 +21,7 @@ import { limitKeyAddress } from '../../http/client-address.ts'
 import type { Row } from '../../sessions/artefacts.ts'
 import type { Handlers } from '../operations.ts'
 import { type AccountDeps, byPerson, idOf, isoOf, refuseField } from './context.ts'
-import type { securityOperations } from './security-operations.ts'
+import type { factorOperations } from './factor-operations.ts'
 
 type Asker = {
   accountId: string
@@ -31,7 +31,7 @@ type Asker = {
   sessionUid?: string
 }
 
-export function factorHandlers(deps: AccountDeps) {
+export function factorHandlers(deps: AccountDeps): Handlers<typeof factorOperations> {
   const { db } = deps.database
   const keeping = { db, keyring: deps.keyring }
   const ourselves = relyingPartyOf(deps.config)
@@ -139,7 +139,7 @@ export function factorHandlers(deps: AccountDeps) {
       const removed = await removePasskey(db, { id, accountId }, ctx.state.origin)
       if (!removed.ok) throw new AppError(removed.code, removed.code === 'last_way_in' ? 409 : 404)
     },
-  } satisfies Partial<Handlers<typeof securityOperations>>
+  }
 }
 
 /** What was begun with a sign-in is finished with it: another app, or another sign-in, begins anew. */

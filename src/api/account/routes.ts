@@ -3,6 +3,7 @@ import type { Middleware } from 'koa'
 import { allowOrigins } from '../cors.ts'
 import { routesOf } from '../operations.ts'
 import { type AccountDeps, createSignInDemand } from './context.ts'
+import { factorHandlers } from './factors.ts'
 import { lifeHandlers } from './life.ts'
 import { accountOperations } from './operations.ts'
 import { profileHandlers } from './profile.ts'
@@ -12,6 +13,7 @@ export function accountApiRoutes(deps: AccountDeps): Middleware[] {
   const handlers = {
     ...profileHandlers(deps),
     ...securityHandlers(deps),
+    ...factorHandlers(deps),
     ...lifeHandlers(deps),
   }
   const { bearer } = deps

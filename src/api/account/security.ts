@@ -1,4 +1,4 @@
-/** Password and address by a program. Factors are factors.ts. */
+/** Password and address by a program. */
 import type { Context } from 'koa'
 import { findAccount } from '../../accounts/accounts.ts'
 import { canonicalEmail } from '../../accounts/email.ts'
@@ -10,7 +10,6 @@ import { limitKeyAddress } from '../../http/client-address.ts'
 import { hungUp } from '../../http/hung-up.ts'
 import type { Handlers } from '../operations.ts'
 import { type AccountDeps, refuseField } from './context.ts'
-import { factorHandlers } from './factors.ts'
 import type { securityOperations } from './security-operations.ts'
 
 const purpose = 'change-address'
@@ -38,8 +37,6 @@ export function securityHandlers(deps: AccountDeps): Handlers<typeof securityOpe
     deps.limits.consume(name, limitKeyAddress(ctx.state.address))
 
   return {
-    ...factorHandlers(deps),
-
     async changePassword({ ctx, caller: { accountId, sessionUid }, body: { newPassword } }) {
       const account = await findAccount(db, accountId)
       if (!account) throw new AppError('invalid_token', 401)

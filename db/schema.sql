@@ -407,6 +407,26 @@ create table idempotency_keys (
 );
 CREATE INDEX idempotency_keys_expires_at_idx ON idempotency_keys USING btree (expires_at);
 
+create table identities (
+  id uuid not null,
+  account_id uuid not null,
+  provider_id text not null,
+  issuer text not null,
+  subject text not null,
+  label text not null,
+  created_at timestamp with time zone not null default now(),
+  last_used_at timestamp with time zone not null default now(),
+  constraint identities_pkey PRIMARY KEY (id),
+  constraint identities_provider_id_issuer_subject_key UNIQUE (provider_id, issuer, subject)
+);
+CREATE INDEX identities_account_id_idx ON identities USING btree (account_id);
+
+create table identity_roles (
+  identity_id uuid not null,
+  role text not null,
+  constraint identity_roles_pkey PRIMARY KEY (identity_id, role)
+);
+
 create table interactions (
   id_hash bytea not null,
   client_id text,
@@ -584,6 +604,27 @@ create table posted_requests (
   constraint posted_requests_pkey PRIMARY KEY (id_hash)
 );
 CREATE INDEX posted_requests_expires_at_idx ON posted_requests USING btree (expires_at);
+
+create table providers (
+  id text not null,
+  preset text not null,
+  name text not null,
+  issuer text not null,
+  client_id text not null,
+  secret_sealed bytea,
+  apple_team_id text,
+  apple_key_id text,
+  scope text not null,
+  trust_email boolean not null default false,
+  tenants text[] not null default '{}'::text[],
+  role_map jsonb not null default '[]'::jsonb,
+  enabled boolean not null default true,
+  created_at timestamp with time zone not null default now(),
+  updated_at timestamp with time zone not null default now(),
+  constraint providers_pkey PRIMARY KEY (id),
+  constraint providers_id_check CHECK (id ~ '^[a-z][a-z0-9-]{0,39}$'::text),
+  constraint providers_name_check CHECK (name <> ''::text)
+);
 
 create table pushed_authorization_requests (
   id_hash bytea not null,
@@ -863,6 +904,44 @@ create table trusted_issuers (
   constraint trusted_issuers_subject_check CHECK (subject = ANY (ARRAY['account'::text, 'username'::text, 'email'::text]))
 );
 
+create table upstream_proofs (
+  flow_hash bytea not null,
+  provider_id text not null,
+  sealed bytea not null,
+  expires_at timestamp with time zone not null,
+  constraint upstream_proofs_pkey PRIMARY KEY (flow_hash)
+);
+CREATE INDEX upstream_proofs_expires_at_idx ON upstream_proofs USING btree (expires_at);
+
+create table upstream_requests (
+  id_hash bytea not null,
+  provider_id text not null,
+  browser text not null,
+  sealed bytea not null,
+  answer_sealed bytea,
+  expires_at timestamp with time zone not null,
+  constraint upstream_requests_pkey PRIMARY KEY (id_hash)
+);
+CREATE INDEX upstream_requests_expires_at_idx ON upstream_requests USING btree (expires_at);
+
+create table upstream_sessions (
+  id uuid not null,
+  session_uid text,
+  account_id uuid not null,
+  provider_id text not null,
+  issuer text not null,
+  subject text not null,
+  sid text,
+  id_token_sealed bytea,
+  created_at timestamp with time zone not null default now(),
+  expires_at timestamp with time zone not null,
+  constraint upstream_sessions_pkey PRIMARY KEY (id)
+);
+CREATE INDEX upstream_sessions_account_id_idx ON upstream_sessions USING btree (account_id);
+CREATE INDEX upstream_sessions_expires_at_idx ON upstream_sessions USING btree (expires_at);
+CREATE INDEX upstream_sessions_provider_id_subject_idx ON upstream_sessions USING btree (provider_id, subject);
+CREATE INDEX upstream_sessions_session_uid_idx ON upstream_sessions USING btree (session_uid);
+
 create table versions (
   name text not null,
   version bigint not null default 1,
@@ -924,6 +1003,10 @@ alter table group_members add constraint group_members_account_id_fkey FOREIGN K
 alter table group_members add constraint group_members_group_name_fkey FOREIGN KEY (group_name) REFERENCES groups(name) ON DELETE CASCADE;
 alter table group_roles add constraint group_roles_group_name_fkey FOREIGN KEY (group_name) REFERENCES groups(name) ON DELETE CASCADE;
 alter table group_roles add constraint group_roles_role_fkey FOREIGN KEY (role) REFERENCES roles(id) ON DELETE CASCADE;
+alter table identities add constraint identities_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table identities add constraint identities_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES providers(id) ON DELETE CASCADE;
+alter table identity_roles add constraint identity_roles_identity_id_fkey FOREIGN KEY (identity_id) REFERENCES identities(id) ON DELETE CASCADE;
+alter table identity_roles add constraint identity_roles_role_fkey FOREIGN KEY (role) REFERENCES roles(id) ON DELETE CASCADE;
 alter table mail_proofs add constraint mail_proofs_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkey_challenges add constraint passkey_challenges_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
 alter table passkey_declines add constraint passkey_declines_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
@@ -945,6 +1028,10 @@ alter table token_exchanges add constraint token_exchanges_client_id_fkey FOREIG
 alter table token_exchanges add constraint token_exchanges_source_client_id_fkey FOREIGN KEY (source_client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table trusted_issuer_clients add constraint trusted_issuer_clients_client_id_fkey FOREIGN KEY (client_id) REFERENCES clients(id) ON DELETE CASCADE;
 alter table trusted_issuer_clients add constraint trusted_issuer_clients_issuer_fkey FOREIGN KEY (issuer) REFERENCES trusted_issuers(issuer) ON DELETE CASCADE;
+alter table upstream_proofs add constraint upstream_proofs_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES providers(id) ON DELETE CASCADE;
+alter table upstream_requests add constraint upstream_requests_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES providers(id) ON DELETE CASCADE;
+alter table upstream_sessions add constraint upstream_sessions_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts(id) ON DELETE CASCADE;
+alter table upstream_sessions add constraint upstream_sessions_provider_id_fkey FOREIGN KEY (provider_id) REFERENCES providers(id) ON DELETE CASCADE;
 alter table webhook_deliveries add constraint webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE;
 
 create view held_roles as

@@ -25,6 +25,8 @@ import { createKeyring } from './crypto.ts'
 import type { Database } from './database/connection.ts'
 import type { VersionName } from './database/versions.ts'
 import { takeProbe } from './doctor/probe-tokens.ts'
+import { createProviderCache } from './federation/provider-cache.ts'
+import { createUpstreams } from './federation/upstreams.ts'
 import { createBlockedAddresses } from './http/blocked-addresses.ts'
 import { limitKeyAddress } from './http/client-address.ts'
 import { createCertificateReader } from './http/client-certificate.ts'
@@ -176,6 +178,7 @@ export function createApp(options: AppOptions): App {
   const policies = createSignInPolicies({ db, pool, clients })
   const rememberedCookie = createRememberedCookie(config)
   const csrf = createCsrf({ config, keyring })
+  const providers = createProviderCache(db)
   const pagesDeps: PagesDeps = {
     config,
     database,
@@ -194,6 +197,12 @@ export function createApp(options: AppOptions): App {
     rememberedCookie,
     detailTypes: () => detailTypes,
     registration,
+    providers,
+    upstreams: createUpstreams({ fetch: outgoing.fetch, keyring }),
+    onUpstreamProblem(providerId, error) {
+      const { code, message: detail } = error
+      logger.warn({ providerId, problem: code, detail }, 'upstream sign-in failed')
+    },
     onSignIn: metrics.signIn,
   }
   const pages = protocolPages(pagesDeps)
@@ -448,6 +457,7 @@ export function createApp(options: AppOptions): App {
         clients.forget()
         policies.forget()
         breached.forget()
+        providers.forget()
         await renewTypes()
       }
     },

@@ -127,6 +127,8 @@ export async function exportAccount(db: Db, accountId: string): Promise<Record<s
       'grants', ${list(sql`select client_id, scopes, claims, resources, offline, created_at, expires_at
         from grants where account_id = a.id`)},
       'passkeys', ${list(sql`select to_jsonb(p) ->> 'name' as name, p.created_at from passkeys p where account_id = a.id`)},
+      'linked_accounts', ${list(sql`select provider_id, issuer, subject, label, created_at, last_used_at
+        from identities where account_id = a.id`)},
       'authenticators', ${list(sql`select name, created_at, last_used_at from authenticators where account_id = a.id`)},
       'recovery_codes', ${list(sql`select created_at, used_at from recovery_codes where account_id = a.id`)},
       'remembered_browsers', ${list(sql`select factor, host(address) as address, user_agent, created_at, last_used_at, expires_at

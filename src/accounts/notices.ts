@@ -51,6 +51,8 @@ function payloadOf(notice: Omit<Notice, 'noticeId' | 'at'>, origin: Origin): Not
 const pathOf = {
   new_device: '/account/devices',
   deletion_asked: '/sign-in',
+  provider_linked: '/account/providers',
+  provider_unlinked: '/account/providers',
 } as Record<string, string>
 
 /** The handler of `mail.notice`. `allowMail` is false when a person has been told too often. */

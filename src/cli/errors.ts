@@ -96,6 +96,16 @@ const flags: Record<string, string> = {
   password: '--password-stdin',
   role: '--role',
   claim_names: '--claim-name',
+  id: 'ID',
+  provider_name: '--name',
+  upstream_issuer: '--issuer',
+  upstream_client_id: '--client-id',
+  secret: '--client-secret-file',
+  apple_team_id: '--team-id',
+  apple_key_id: '--key-id',
+  trust_email: '--trust-email',
+  tenants: '--allowed-tenant',
+  role_map: '--role-map',
 }
 
 /** Every problem with its field, its flag and its fix. */

@@ -28,6 +28,7 @@ import { addMcp } from './mcp.ts'
 import { addMetadataHosts } from './metadata-hosts.ts'
 import { addMigrate } from './migrate.ts'
 import { addPasskeys } from './passkeys.ts'
+import { addProviders } from './providers.ts'
 import { addRegistrationTokens } from './registration-tokens.ts'
 import { addRoles } from './roles.ts'
 import { addSessions } from './sessions.ts'
@@ -101,6 +102,7 @@ export function buildProgram(context: Context): Command {
   addGroups(program, context)
   addAccess(program, context)
   addPasskeys(program, context)
+  addProviders(program, context)
   addSessions(program, context)
   addGrants(program, context)
   addBlocks(program, context)

@@ -19,6 +19,7 @@ import { issueChallenge, spendChallenge } from './passkey-challenges.ts'
 import type { RelyingParty } from './passkey-domain.ts'
 import { makerOf } from './passkey-makers.ts'
 import { amrOf, listPasskeys, mostPasskeys, reasonOf, tell } from './passkeys.ts'
+import { countOtherWaysIn } from './ways-in.ts'
 
 /** What authenticators know the person by, as base64url; made at the first question. */
 export async function userHandleOf(db: Db, accountId: string): Promise<string> {
@@ -117,14 +118,14 @@ function insert(
     // Held till the end, so that two at once are counted one after the other.
     const account = await trx
       .selectFrom('accounts')
-      .select('passwordHash')
+      .select('id')
       .where('id', '=', accountId)
       .where('status', '=', 'active')
       .forUpdate()
       .executeTakeFirst()
     if (!account) return { ok: false, code: 'passkey_refused' }
     const before = (await listPasskeys(trx, accountId)).length
-    if (first && (before > 0 || account.passwordHash !== null)) {
+    if (first && (await countOtherWaysIn(trx, accountId, {})) > 0) {
       return { ok: false, code: 'way_in_exists' }
     }
     if (before >= mostPasskeys) return { ok: false, code: 'passkey_too_many' }

@@ -5,6 +5,8 @@ import type { Factor } from './step-up.ts'
 /** Conditions on the account `a`. */
 const isHeld: Record<Factor, string> = {
   password: 'a.password_hash is not null',
+  federated: `exists (select from identities i join providers v on v.id = i.provider_id
+    where i.account_id = a.id and v.enabled)`,
   passkey: 'exists (select from passkeys p where p.account_id = a.id)',
   totp: 'exists (select from authenticators t where t.account_id = a.id)',
   'mail-code': 'a.email_verified_at is not null',

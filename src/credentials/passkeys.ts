@@ -9,6 +9,7 @@ import type { Db } from '../database/connection.ts'
 import type { Tables } from '../database/tables.ts'
 import { transact } from '../database/transact.ts'
 import { tellOfFactor } from './factor-mails.ts'
+import { countOtherWaysIn } from './ways-in.ts'
 
 export type Passkey = Pick<
   Selectable<Tables['passkeys']>,
@@ -81,16 +82,11 @@ export function removePasskey(
 ): Promise<Removed> {
   return transact(db, async (trx): Promise<Removed> => {
     // Held till the end: of the last two, removed at once, one stays.
-    const account = await trx
-      .selectFrom('accounts')
-      .select('passwordHash')
-      .where('id', '=', accountId)
-      .forUpdate()
-      .executeTakeFirst()
+    const others = await countOtherWaysIn(trx, accountId, { passkeyId: id })
     const own = await listPasskeys(trx, accountId)
     const passkey = own.find((other) => other.id === id)
-    if (!account || !passkey) return { ok: false, code: 'passkey_gone' }
-    if (account.passwordHash === null && own.length === 1) return { ok: false, code: 'last_way_in' }
+    if (!passkey) return { ok: false, code: 'passkey_gone' }
+    if (others === 0) return { ok: false, code: 'last_way_in' }
     await trx.deleteFrom('passkeys').where('id', '=', id).execute()
     const actor = { kind: 'person', id: accountId } as const
     await tell(trx, 'removed', { accountId, id, name: passkey.name }, actor, origin)

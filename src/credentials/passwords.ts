@@ -9,6 +9,7 @@ import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { type EndedSessions, endSessions } from '../sessions/end-sessions.ts'
 import { dropProofs, spendProof } from './mail-proofs.ts'
+import { hasNoWayIn } from './ways-in.ts'
 
 export type NewPassword = { accountId: string; passwordHash: string }
 
@@ -53,18 +54,14 @@ export function setFirstPassword(
 ): Promise<Date | undefined> {
   return transact(db, async (trx) => {
     // Held till the end, so that a passkey made at the same moment is seen or waits.
+    await trx.selectFrom('accounts').select('id').where('id', '=', accountId).forUpdate().execute()
     const account = await trx
       .selectFrom('accounts')
-      .select('passwordHash')
-      .where('id', '=', accountId)
-      .forUpdate()
-      .executeTakeFirst()
-    const passkey = await trx
-      .selectFrom('passkeys')
       .select('id')
-      .where('accountId', '=', accountId)
+      .where('id', '=', accountId)
+      .where(hasNoWayIn)
       .executeTakeFirst()
-    if (!account || account.passwordHash !== null || passkey) return undefined
+    if (!account) return undefined
     const changedAt = await store(trx, { accountId, passwordHash })
     if (!changedAt) return undefined
     await record(trx, {

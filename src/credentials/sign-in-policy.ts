@@ -4,7 +4,14 @@
  */
 import { reaches } from '../clients/levels.ts'
 import type { SecondFactor, SecondFactorTime } from '../clients/second-factor.ts'
-import { type Asked, type Factor, levelOf, type Next, nextFactor } from './step-up.ts'
+import {
+  type Asked,
+  type Factor,
+  isFirstFactor,
+  levelOf,
+  type Next,
+  nextFactor,
+} from './step-up.ts'
 
 export type SignInPolicy = {
   when: SecondFactorTime
@@ -36,7 +43,7 @@ export function policyAt(
 
 /** Of what the person has, what counts here. */
 export function countingFactors(held: readonly Factor[], { factors }: SignInPolicy): Factor[] {
-  return held.filter((factor) => factor === 'password' || factors.includes(factor))
+  return held.filter((factor) => isFirstFactor(factor) || factors.includes(factor))
 }
 
 export type Step = Next | { kind: 'enrol' }

@@ -7,6 +7,11 @@ import { isLevel, type Level, levels, reaches } from '../clients/levels.ts'
 /** By what each is known in a session: values of RFC 8176, all of one list. */
 export const factors = {
   password: { amr: [['pwd']], kind: 'knowledge' },
+  /**
+   * Somebody else has signed them in. RFC 8176 has no word for that, and what they proved there is not ours to claim: all
+   * that we know is that the person was here and went on (`user`).
+   */
+  federated: { amr: [['user']], kind: 'knowledge' },
   totp: { amr: [['otp']], kind: 'possession' },
   'mail-code': { amr: [['otp']], kind: 'possession' },
   'recovery-code': { amr: [['otp']], kind: 'possession' },
@@ -22,14 +27,24 @@ export const factors = {
 
 export type Factor = keyof typeof factors
 
+/** Given on the sign-in page, and asked of nobody beside another. */
+export type FirstFactor = 'password' | 'federated'
+
+export function isFirstFactor(factor: Factor): factor is FirstFactor {
+  return factor === 'password' || factor === 'federated'
+}
+
 /** The ways to each level, the best first; each is done when all its factors are proven. */
 const ways: Record<Level, readonly (readonly Factor[])[]> = {
-  '1fa': [['password'], ['passkey']],
+  '1fa': [['password'], ['passkey'], ['federated']],
   '2fa': [
     ['passkey'],
     ['password', 'totp'],
     ['password', 'mail-code'],
     ['password', 'recovery-code'],
+    ['federated', 'totp'],
+    ['federated', 'mail-code'],
+    ['federated', 'recovery-code'],
   ],
   phr: [['passkey']],
 }

@@ -485,6 +485,55 @@ export type Tables = {
     stoppedAt: Date | null
     retiredAt: Date | null
   }
+  providers: {
+    id: string
+    preset: string
+    name: string
+    issuer: string
+    clientId: string
+    secretSealed: Buffer | null
+    appleTeamId: string | null
+    appleKeyId: string | null
+    scope: string
+    trustEmail: Generated<boolean>
+    tenants: Generated<string[]>
+    roleMap: Defaulted<{ claim: string; value: string; role: string }[]>
+    enabled: Generated<boolean>
+    createdAt: Generated<Date>
+    updatedAt: Generated<Date>
+  }
+  identities: {
+    id: string
+    accountId: string
+    providerId: string
+    issuer: string
+    subject: string
+    label: string
+    createdAt: Generated<Date>
+    lastUsedAt: Generated<Date>
+  }
+  identityRoles: { identityId: string; role: string }
+  upstreamRequests: {
+    idHash: Buffer
+    providerId: string
+    browser: string
+    sealed: Buffer
+    answerSealed: Buffer | null
+    expiresAt: Date
+  }
+  upstreamProofs: { flowHash: Buffer; providerId: string; sealed: Buffer; expiresAt: Date }
+  upstreamSessions: {
+    id: string
+    sessionUid: string | null
+    accountId: string
+    providerId: string
+    issuer: string
+    subject: string
+    sid: string | null
+    idTokenSealed: Buffer | null
+    createdAt: Generated<Date>
+    expiresAt: Date
+  }
   lastingSecrets: { name: string; sealed: Buffer }
   versions: { name: string; version: Generated<string> }
   doctorProbes: { tokenHash: Buffer; expiresAt: Date }

@@ -86,6 +86,12 @@ export const limitTable = {
     windows: [{ points: 120, seconds: minute }],
     store: 'memory',
   },
+  // Each begins a way to an upstream, asks it something, or brings what it said.
+  'upstream-address': {
+    per: ['address'],
+    windows: [{ points: 60, seconds: minute }],
+    store: 'memory',
+  },
   // Codes of second factors, after a right password; a right one begins anew. Strangers who have the password share what
   // the account allows, a network a part of it; a browser that is known is counted by itself, and never by theirs.
   'second-factor-device': {

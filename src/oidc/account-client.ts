@@ -15,6 +15,7 @@ export const accountPages = {
   password: '/account/password',
   passkeys: '/account/passkeys',
   authenticators: '/account/authenticators',
+  providers: '/account/providers',
   address: '/account/address',
   delete: '/account/delete',
 } as const satisfies Record<string, `/account${string}`>

@@ -7,6 +7,7 @@ import type { KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { record } from '../audit/audit.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
+import { nameSession } from '../federation/upstream-sessions.ts'
 import { signOut } from '../sessions/end-sessions.ts'
 import { tellApp } from '../sessions/logout-deliveries.ts'
 import { addAuthSession } from './authorization-challenge.ts'
@@ -36,6 +37,11 @@ type Options = { db: Db; pages: ProtocolPages; observer: ProtocolObserver }
 export function listenToEngine(provider: Provider, { db, pages, observer }: Options): void {
   provider.on('server_error', (ctx, error) => {
     ctx.state.fault = error
+  })
+  provider.on('interaction.ended', (ctx) => {
+    const { upstream } = (ctx.oidc.result?.login ?? {}) as { upstream?: string }
+    const { uid } = ctx.oidc.session ?? {}
+    if (upstream && uid) afterFlush(ctx, () => nameSession(db, upstream, uid))
   })
   provider.on('grant.success', (ctx) => {
     if (ctx.state.challengeRequest) return

@@ -18,6 +18,8 @@ export type Progress = {
   registrationId?: string
   /** The proof of a new password that this flow has asked for. */
   resetId?: string
+  /** The provider that knows somebody here whom we do not (federation/proofs.ts). */
+  upstream?: string
   locale?: Locale
   /** What the sign-in page has to say to whoever is sent there. */
   word?: 'verified' | 'unfinished' | 'password-changed'
@@ -39,6 +41,8 @@ export type Proven = {
   next: Factor | 'enrol'
   /** The device said with the password that it can make passkeys. */
   able?: true
+  /** The session elsewhere that it comes from (federation/upstream-sessions.ts). */
+  upstream?: string
 }
 
 export type Flow = {
@@ -190,7 +194,7 @@ export async function findRestart(db: Queryable, flowId: string): Promise<LostFl
 export function finishSignIn(
   db: Queryable,
   flow: Flow,
-  login: { accountId: string; acr: string; amr: string[] },
+  login: { accountId: string; acr: string; amr: string[]; upstream?: string | undefined },
   more: {
     passwordChangedAt?: Date | null | undefined
     after?: Proven | undefined

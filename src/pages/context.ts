@@ -7,6 +7,9 @@ import type { JudgePassword } from '../credentials/new-password.ts'
 import type { Hasher } from '../credentials/password-hasher.ts'
 import type { Keyring } from '../crypto.ts'
 import type { Database } from '../database/connection.ts'
+import type { ProviderCache } from '../federation/provider-cache.ts'
+import type { UpstreamError } from '../federation/upstream-error.ts'
+import type { Upstreams } from '../federation/upstreams.ts'
 import type { BlockedAddresses } from '../http/blocked-addresses.ts'
 import type { Csrf } from '../http/csrf.ts'
 import type { KnownDevices } from '../http/known-device.ts'
@@ -44,6 +47,11 @@ export type PagesDeps = {
   /** What may be asked for in detail, with the words for it. */
   detailTypes(): DetailTypes
   registration: RegistrationDeps
+  /** Who signs people in for us, and the connection to them. */
+  providers: ProviderCache
+  upstreams: Upstreams
+  /** Told to whoever runs this: pages say it in a few words of ours. */
+  onUpstreamProblem(providerId: string, error: UpstreamError): void
   /** Counted for the metrics. */
   onSignIn(result: SignInResult): void
 }

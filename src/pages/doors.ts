@@ -18,14 +18,27 @@ import {
 import { readLink, verifyToken } from '../registration/proofs.ts'
 import { type AccountFrame, freshSeconds } from './account/frame.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
+import { formOf } from './flow.ts'
 import type { Place } from './registration-place.ts'
+
+const chosenCookie = ({ config }: Pick<PagesDeps, 'config'>) =>
+  hostCookieName('with', config.issuer.startsWith('https:'))
+
+/** The provider that was chosen at the door, once. */
+export function takeChosenProvider(ctx: Context, deps: PagesDeps): string | undefined {
+  const chosen = readCookie(ctx, chosenCookie(deps))
+  if (chosen === undefined) return undefined
+  const secure = deps.config.issuer.startsWith('https:')
+  setCookie(ctx, chosenCookie(deps), '', { secure, maxAgeSeconds: 0 })
+  return chosen
+}
 
 export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
   const { issuer } = deps.config
   const secure = issuer.startsWith('https:')
   const registrationCookie = hostCookieName('registration', secure)
   const mailboxCookie = hostCookieName('mailbox', secure)
-  return { home, signIn, place, linkedHere, showLink, submitLink }
+  return { home, signIn, place, linkedHere, showLink, submitLink, registerWith }
 
   async function home(ctx: Context): Promise<void> {
     if ((await sessionOf(ctx)).account) return seeOther(ctx, '/account')
@@ -64,6 +77,13 @@ export function doors(deps: PagesDeps, sessionOf: AccountFrame['sessionOf']) {
     const { ui_locales: asked } = ctx.query
     if (typeof asked === 'string') query.set('ui_locales', asked)
     seeOther(ctx, `/oauth2/authorize?${query}`)
+  }
+
+  /** "Continue with …" at the door: the sign-in that begins now goes straight on to that provider. */
+  async function registerWith(ctx: Context): Promise<void> {
+    const provider = await deps.providers.find(formOf(ctx).provider ?? '')
+    if (provider) setCookie(ctx, chosenCookie(deps), provider.id, { secure, maxAgeSeconds: 60 })
+    seeOther(ctx, '/sign-in')
   }
 
   /** Registration at the door: its handle is in a cookie of this browser. */

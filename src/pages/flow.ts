@@ -32,30 +32,42 @@ export function flowPage(deps: PagesDeps, step: Step, page: FlowPage): Middlewar
   const names = cookieNames(deps.config.issuer)
   return async (ctx) => {
     const { flow: flowId } = (ctx as unknown as { params: { flow: string } }).params
-    const open = () =>
-      openFlow(deps.database.pool, {
-        flowId,
-        cookie: ctx.cookies.get(names.interaction, { signed: false }),
-        sessionId: ctx.cookies.get(names.session, { signed: false }),
-        browsers: deps.csrf.browsers(ctx),
-      })
-    const opened = await open()
-    if (!opened.ok) return drawLost(ctx, deps, opened)
-    const { flow } = opened
-    ctx.state.clientId = flow.clientId
-    await chooseLocale(ctx, deps, flow)
-    // After the flow: whoever lost its cookie lost the csrf cookie too, and is to be told how to go on.
-    if (ctx.method === 'POST') await deps.csrf.require(ctx, async () => {})
-    const steps = stepsOf(flow)
-    if (!steps.includes(step)) return seeOther(ctx, pathOf(flow.id, steps[0] ?? 'sign-in'))
-    try {
-      await page(ctx, flow)
-    } catch (error) {
-      if (!isFinished(error)) throw error
-      const now = await open()
-      if (now.ok) throw error
-      await drawLost(ctx, deps, now)
-    }
+    const cookie = ctx.cookies.get(names.interaction, { signed: false })
+    await enterFlow(ctx, deps, { flowId, cookie, step }, page)
+  }
+}
+
+/** `cookie` is what came in the flow's cookie, or the flow's id where the browser is known to be its own otherwise. */
+export async function enterFlow(
+  ctx: Context,
+  deps: PagesDeps,
+  { flowId, cookie, step }: { flowId: string; cookie: string | undefined; step: Step },
+  page: FlowPage,
+): Promise<void> {
+  const names = cookieNames(deps.config.issuer)
+  const open = () =>
+    openFlow(deps.database.pool, {
+      flowId,
+      cookie,
+      sessionId: ctx.cookies.get(names.session, { signed: false }),
+      browsers: deps.csrf.browsers(ctx),
+    })
+  const opened = await open()
+  if (!opened.ok) return drawLost(ctx, deps, opened)
+  const { flow } = opened
+  ctx.state.clientId = flow.clientId
+  await chooseLocale(ctx, deps, flow)
+  // After the flow: whoever lost its cookie lost the csrf cookie too, and is to be told how to go on.
+  if (ctx.method === 'POST') await deps.csrf.require(ctx, async () => {})
+  const steps = stepsOf(flow)
+  if (!steps.includes(step)) return seeOther(ctx, pathOf(flow.id, steps[0] ?? 'sign-in'))
+  try {
+    await page(ctx, flow)
+  } catch (error) {
+    if (!isFinished(error)) throw error
+    const now = await open()
+    if (now.ok) throw error
+    await drawLost(ctx, deps, now)
   }
 }
 

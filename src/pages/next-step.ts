@@ -42,11 +42,13 @@ export async function proveFirst(
   flow: Flow,
   account: Prover,
   proven: string[],
+  /** Where an upstream has proven it. */
+  upstream?: string,
 ): Promise<void> {
   const before = halfWayOf(flow)
   // A password begins anew; only what adds to one builds on what was there.
   const same = before?.accountId === account.id && !proven.includes('pwd') ? before : undefined
-  await goOn(ctx, deps, flow, account, { proven, half: same })
+  await goOn(ctx, deps, flow, account, { proven, half: same, upstream })
 }
 
 /** A second factor of whoever is half way in. `then` answers in place of the way back to the engine. */
@@ -79,22 +81,29 @@ async function goOn(
   deps: PagesDeps,
   flow: Flow,
   account: Prover,
-  given: { proven: string[]; half: HalfWay | undefined; then?: () => void },
+  given: {
+    proven: string[]
+    half: HalfWay | undefined
+    upstream?: string | undefined
+    then?: () => void
+  },
 ): Promise<void> {
   const { half } = given
   const { acr, amr } = proofOf(given.proven, half?.amr)
   const after = half?.proven
+  const upstream = given.upstream ?? after?.upstream
   const decision = await decide(ctx, deps, flow, account, amr)
   if (decision.kind === 'ask' || decision.kind === 'enrol') {
     const next = decision.kind === 'ask' ? decision.factor : 'enrol'
     const since = (after ? after.since : account.passwordChangedAt?.toISOString()) ?? null
     const able = (after?.able ?? isAble(ctx)) ? { able: true as const } : {}
-    const stored: Proven = { accountId: account.id, amr, at: Date.now(), since, next, ...able }
+    const more = { ...able, ...(upstream ? { upstream } : {}) }
+    const stored: Proven = { accountId: account.id, amr, at: Date.now(), since, next, ...more }
     assertFinished(await saveProven(deps.database.pool, flow, stored, after))
     return seeOther(ctx, pathOf(flow.id, stepOf(next)))
   }
   // What cannot be reached is told to the app by the engine, which finds it out in the same way.
-  const login = { accountId: account.id, acr, amr }
+  const login = { accountId: account.id, acr, amr, ...(upstream ? { upstream } : {}) }
   const at = half?.signedInAt
   // As it was when the password was proven, which may be a step ago: a new one ends what was begun with the old.
   const passwordChangedAt = after ? toDate(after.since) : account.passwordChangedAt
@@ -122,6 +131,8 @@ async function goOn(
   deps.knownDevices.remember(ctx, account)
   deps.onSignIn('success')
   if (given.then) return given.then()
+  // Proven elsewhere before, and now here: both sides of a link.
+  if (flow.progress.upstream && !upstream) return seeOther(ctx, pathOf(flow.id, 'link-provider'))
   seeOther(ctx, offered ? pathOf(flow.id, 'add-passkey') : flow.returnTo)
 }
 
@@ -140,6 +151,11 @@ async function explainLost(
   seeOther(ctx, pathOf(flow.id, 'sign-in'))
 }
 
+/** Whoever is here is to prove anew who they are, all of it. */
+export function asksAnew({ prompt }: Pick<Flow, 'prompt'>): boolean {
+  return prompt.reasons.some((reason) => ['max_age', 'login_prompt'].includes(reason))
+}
+
 async function decide(
   ctx: Context,
   deps: PagesDeps,
@@ -148,9 +164,8 @@ async function decide(
   amr: readonly string[],
 ): Promise<Decision> {
   const { claims, acr_values } = flow.parameters
-  // Whoever is to prove anew who they are proves all of it: nothing that is remembered stands for a part.
-  const anew = flow.prompt.reasons.some((reason) => ['max_age', 'login_prompt'].includes(reason))
-  const tokens = anew ? [] : deps.rememberedCookie.read(ctx)
+  // Nothing that is remembered stands for a part of a proof anew.
+  const tokens = asksAnew(flow) ? [] : deps.rememberedCookie.read(ctx)
   return nextStep({
     asked: askedIn({ claims, acr_values }),
     amr,

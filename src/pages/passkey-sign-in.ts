@@ -9,6 +9,7 @@ import {
   relyingPartyOf,
 } from '../credentials/passkey-domain.ts'
 import { createSignInOptions, signInWithPasskey } from '../credentials/passkey-sign-in.ts'
+import { isFirstFactor } from '../credentials/step-up.ts'
 import { AppError } from '../errors.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
 import type { Flow } from '../oidc/interactions.ts'
@@ -109,7 +110,7 @@ export function passkeySignInPages(
     given: { error?: PageError },
     status = 200,
   ): Promise<void> {
-    const others = available.filter((other) => other !== 'passkey' && other !== 'password')
+    const others = available.filter((other) => other !== 'passkey' && !isFirstFactor(other))
     const action = pathOf(flow.id, 'passkey')
     draw(
       ctx,

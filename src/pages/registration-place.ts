@@ -13,6 +13,14 @@ import type { App } from '../views/page-data.ts'
 import type { PagesDeps } from './context.ts'
 import type { Prover } from './next-step.ts'
 
+export type PlaceUpstream = {
+  provider: string
+  label: string
+  typed: Record<'username' | 'email' | 'name', string>
+  /** Links it to the new account and lets the person in; false when it has become somebody's meanwhile. */
+  enter(account: Account): Promise<boolean>
+}
+
 export type Place = {
   path(page: 'register' | 'verify-email' | 'first-passkey' | 'sign-in'): string
   app?: App | undefined
@@ -21,6 +29,8 @@ export type Place = {
   key?: RegistrationKey | undefined
   /** The registration whose link was opened in this browser. */
   linked?: string | undefined
+  /** Whoever registers here has been proven by an upstream, and will sign in by it. */
+  upstream?: PlaceUpstream | undefined
   remember(key: RegistrationKey): Promise<void>
   /** The mailbox is proven. */
   finish(accountId: string): Promise<void>
@@ -32,7 +42,7 @@ export type Place = {
 export function placeInFlow(
   deps: PagesDeps,
   flow: Flow,
-  given: Pick<Place, 'app' | 'linked' | 'enter'> & { leave(href: string): void },
+  given: Pick<Place, 'app' | 'linked' | 'upstream' | 'enter'> & { leave(href: string): void },
 ): Place {
   const { db, pool } = deps.database
   const { registrationId } = flow.progress
@@ -48,10 +58,13 @@ export function placeInFlow(
     flow,
     key,
     linked,
+    upstream: given.upstream,
     enter: given.enter,
     remember: ({ id }) => saveProgress(pool, flow, { registrationId: id }),
     async finish(accountId) {
-      if (await findNewcomer(db, { key, linked })) return given.leave(path('first-passkey'))
+      const newcomer = await findNewcomer(db, { key, linked })
+      if (newcomer && (await given.upstream?.enter(newcomer.account))) return
+      if (newcomer) return given.leave(path('first-passkey'))
       const account = await findAccount(db, accountId)
       if (!account) throw new AppError('account_not_found', 404)
       if (account.status !== 'active') throw new AppError('account_disabled', 403)

@@ -22,6 +22,8 @@ import type { PageError } from '../views/page-data.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
 import { formOf } from './flow.ts'
 import type { Place } from './registration-place.ts'
+import { pathOf } from './steps.ts'
+import { providerButtons } from './upstream.ts'
 
 export function registrationPages(deps: PagesDeps) {
   const { registration } = deps
@@ -32,16 +34,19 @@ export function registrationPages(deps: PagesDeps) {
   async function showForm(ctx: Context, place: Place): Promise<void> {
     const before = place.key && (await read(deps.database.db, place.key))
     const pending = before?.status === 'verified' ? undefined : before
-    const typed = pending && { username: pending.username, email: pending.email, name: '' }
+    const typed = pending
+      ? { username: pending.username, email: pending.email, name: '' }
+      : place.upstream?.typed
     const link = [ctx.query.invite ?? []].flat()[0]?.slice(0, 64)
     const own = pending && place.key && (await inviteOf(registration, place.key))
-    drawForm(ctx, place, { ...(typed ? { typed } : {}), invite: link ?? own })
+    await drawForm(ctx, place, { ...(typed ? { typed } : {}), invite: link ?? own })
   }
 
   async function submitForm(ctx: Context, place: Place): Promise<void> {
     const { username = '', email = '', name = '', invite, way } = formOf(ctx)
     const { password: given = '' } = formOf(ctx)
-    const password = way === 'passkey' && party ? null : given
+    const without = (way === 'passkey' && party) || (way === 'upstream' && place.upstream)
+    const password = without ? null : given
     const typed = { username, email, name }
     const { address, origin, locale } = ctx.state
     try {
@@ -65,7 +70,7 @@ export function registrationPages(deps: PagesDeps) {
       // What the person can do something about stays on the page, with what they had typed.
       if (!(error instanceof AppError) || ![403, 429, 503].includes(error.status)) throw error
       if (error.retryAfterSeconds) ctx.set('Retry-After', String(error.retryAfterSeconds))
-      drawForm(ctx, place, { typed, error, invite }, error.status)
+      await drawForm(ctx, place, { typed, error, invite }, error.status)
     }
   }
 
@@ -134,7 +139,7 @@ export function registrationPages(deps: PagesDeps) {
     drawProof(ctx, place, view, { error: { code: 'resend_too_soon', retryAfterSeconds } })
   }
 
-  function drawForm(
+  async function drawForm(
     ctx: Context,
     place: Place,
     given: {
@@ -143,7 +148,7 @@ export function registrationPages(deps: PagesDeps) {
       invite?: string | undefined
     },
     status = 200,
-  ): void {
+  ): Promise<void> {
     const { invite, ...rest } = given
     const needed = deps.config.registration === 'invite'
     draw(
@@ -152,16 +157,23 @@ export function registrationPages(deps: PagesDeps) {
       'register',
       {
         ...rest,
+        ...(await waysOf(place)),
         action: place.path('register'),
         app: place.app,
         invite: invite || needed ? { code: invite ?? '', needed } : undefined,
         passwordMinLength: deps.config.passwordMinLength,
         signInHref: place.path('sign-in'),
         closed: deps.config.registration === 'closed',
-        passkeys: party !== undefined,
+        passkeys: party !== undefined && place.upstream === undefined,
       },
       status,
     )
+  }
+
+  /** By whom somebody has been proven already, or could be. */
+  async function waysOf({ upstream, flow }: Place) {
+    if (upstream) return { proven: { provider: upstream.provider, label: upstream.label } }
+    return providerButtons(deps, flow ? `${pathOf(flow.id, 'sign-in')}/with` : '/register/with')
   }
 
   function drawProof(

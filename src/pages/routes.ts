@@ -24,22 +24,44 @@ import { type Place, placeInFlow } from './registration-place.ts'
 import { resetPages } from './reset-password.ts'
 import { codeSteps, secondFactorPages } from './second-factor.ts'
 import { signInPages } from './sign-in.ts'
+import { signedOutPage } from './signed-out.ts'
+import { upstreamPages } from './upstream.ts'
+import { upstreamLogoutPages } from './upstream-logout.ts'
+import { upstreamNewcomerPages } from './upstream-newcomer.ts'
 
 export function pageRoutes(deps: PagesDeps): Router {
   const router = new Router(oneSpelling)
   const form: Middleware[] = [parseForm, deps.csrf.require]
 
-  const signInPage = signInPages(deps)
+  const frame = createAccountFrame(deps)
+  const upstream = upstreamPages(deps, frame)
+  const signInPage = signInPages(deps, upstream)
   const consent = consentPages(deps)
   const registration = registrationPages(deps)
   const second = secondFactorPages(deps)
   const setUp = authenticatorPages(deps)
-  const frame = createAccountFrame(deps)
   const door = doors(deps, frame.sessionOf)
   const questions = questionPages(deps, consent, frame.sessionOf)
 
+  // Before all that begin with a flow, whatever a provider is called.
+  router.get('/sign-in/callback/:provider', upstream.callback)
+  router.post('/sign-in/callback/:provider', parseForm, upstream.receive)
+  const logout = upstreamLogoutPages(deps, signedOutPage(deps))
+  router.post('/sign-in/backchannel-logout/:provider', parseForm, logout.receive)
+  router.post('/signed-out/upstream', ...form, logout.leave)
+
   router.get('/sign-in/:flow', flowPage(deps, 'sign-in', signInPage.show))
   router.post('/sign-in/:flow', parseForm, flowPage(deps, 'sign-in', signInPage.submit))
+  router.post('/sign-in/:flow/with', parseForm, flowPage(deps, 'sign-in', upstream.start))
+  const newcomer = upstreamNewcomerPages(deps)
+  router.get('/sign-in/:flow/new-here', flowPage(deps, 'new-here', newcomer.show))
+  router.post('/sign-in/:flow/new-here', parseForm, flowPage(deps, 'new-here', newcomer.submit))
+  router.get('/sign-in/:flow/link-provider', flowPage(deps, 'link-provider', newcomer.showLink))
+  router.post(
+    '/sign-in/:flow/link-provider',
+    parseForm,
+    flowPage(deps, 'link-provider', newcomer.submitLink),
+  )
   const passkey = passkeySignInPages(deps, signInPage)
   router.post('/sign-in/:flow/with-passkey', parseForm, flowPage(deps, 'sign-in', passkey.submit))
   router.post(
@@ -89,6 +111,7 @@ export function pageRoutes(deps: PagesDeps): Router {
       const place = placeInFlow(deps, flow, {
         app: await appOfFlow(deps, flow),
         linked: door.linkedHere(ctx),
+        upstream: await newcomer.registering(ctx, flow),
         enter: (account, proven) => proveFirst(ctx, deps, flow, account, proven),
         leave: (href) => seeOther(ctx, href),
       })
@@ -154,8 +177,9 @@ export function pageRoutes(deps: PagesDeps): Router {
   router.get('/device/qr.svg', devicePages(deps).showQr)
   router.get('/account/requests', questions.show)
   router.post('/account/requests', ...form, questions.submit)
-  accountRoutes(router, deps, { frame, form })
+  accountRoutes(router, deps, { frame, form, upstream })
   router.get('/register', (ctx) => registration.showForm(ctx, door.place(ctx)))
+  router.post('/register/with', ...form, door.registerWith)
   router.post('/register', ...form, (ctx) => registration.submitForm(ctx, door.place(ctx)))
   router.get('/verify-email', async (ctx) => {
     const token = tokenOf(ctx)

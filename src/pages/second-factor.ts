@@ -10,7 +10,7 @@ import { readCode } from '../credentials/mailed-secrets.ts'
 import { readRecoveryCode, spendRecoveryCode } from '../credentials/recovery-codes.ts'
 import { rememberDevice } from '../credentials/remembered-devices.ts'
 import { askForSignInCode, spendSignInCode } from '../credentials/sign-in-codes.ts'
-import type { Factor } from '../credentials/step-up.ts'
+import { type Factor, type FirstFactor, isFirstFactor } from '../credentials/step-up.ts'
 import { sha256 } from '../crypto.ts'
 import { AppError } from '../errors.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
@@ -22,7 +22,7 @@ import { appOfFlow, formOf } from './flow.ts'
 import { proveSecond, readHalfWay } from './next-step.ts'
 import { pathOf, type SecondStep, secondSteps, stepOf } from './steps.ts'
 
-type CodeFactor = Exclude<Factor, 'password' | 'passkey'>
+type CodeFactor = Exclude<Factor, FirstFactor | 'passkey'>
 type HalfWay = NonNullable<Awaited<ReturnType<typeof readHalfWay>>>
 type Given = { error?: PageError; resent?: boolean; waitSeconds?: number }
 
@@ -157,7 +157,7 @@ export function secondFactorPages(deps: PagesDeps) {
     given: Given,
     status = 200,
   ): Promise<void> {
-    const others = available.filter((other) => other !== factor && other !== 'password')
+    const others = available.filter((other) => other !== factor && !isFirstFactor(other))
     draw(
       ctx,
       deps,
@@ -171,7 +171,7 @@ export function secondFactorPages(deps: PagesDeps) {
         maskedEmail: factor === 'mail-code' && account.email ? maskEmail(account.email) : undefined,
         rememberDays: factor === 'recovery-code' ? 0 : policy.rememberDays,
         others: others.map((other) => ({
-          factor: other as Exclude<Factor, 'password'>,
+          factor: other as Exclude<Factor, FirstFactor>,
           href: pathOf(flow.id, secondSteps[other as keyof typeof secondSteps]),
         })),
         switchHref: pathOf(flow.id, 'sign-in'),

@@ -8,17 +8,24 @@ import { type Flow, finishSelection, guessesPerProof, saveProgress } from '../oi
 import { pendingFor } from '../registration/handles.ts'
 import type { PageError } from '../views/page-data.ts'
 import { draw, type PagesDeps, seeOther } from './context.ts'
+import { takeChosenProvider } from './doors.ts'
 import { appOfFlow, assertFinished, formOf } from './flow.ts'
 import { proveFirst } from './next-step.ts'
 import { createPasswordCheck } from './password-check.ts'
 import { pathOf } from './steps.ts'
+import { providerButtons, type UpstreamPages, upstreamProblemOf } from './upstream.ts'
 
-export function signInPages(deps: PagesDeps) {
+export function signInPages(deps: PagesDeps, { startIn }: Pick<UpstreamPages, 'startIn'>) {
   const checkPassword = createPasswordCheck(deps)
   const party = relyingPartyOf(deps.config)
   return { show, submit, showSelection, submitSelection, drawSignIn }
 
   async function show(ctx: Context, flow: Flow): Promise<void> {
+    // Chosen at the door of registration, by a form of ours, a moment ago.
+    const chosen = ctx.method === 'GET' ? takeChosenProvider(ctx, deps) : undefined
+    if (chosen) return startIn(ctx, flow, chosen)
+    const problem = await upstreamProblemOf(ctx, deps)
+    if (problem) return drawSignIn(ctx, flow, { error: problem }, 422)
     const hint = flow.parameters.login_hint?.slice(0, 254)
     // What was proven is gone after too many wrong codes, and this is where one comes then.
     const spent = (flow.progress.guesses ?? 0) >= guessesPerProof
@@ -85,6 +92,12 @@ export function signInPages(deps: PagesDeps) {
     seeOther(ctx, flow.returnTo)
   }
 
+  /** Proven elsewhere, and now to be proven here: whoever signs in is asked to link the two. */
+  async function linkingIn({ progress }: Flow) {
+    const provider = progress.upstream && (await deps.providers.find(progress.upstream))
+    return provider ? { linking: provider.name } : {}
+  }
+
   async function drawSignIn(
     ctx: Context,
     flow: Flow,
@@ -106,6 +119,8 @@ export function signInPages(deps: PagesDeps) {
         ...(isConfirmation(flow) ? { notice: 'again' as const } : {}),
         action: pathOf(flow.id, 'sign-in'),
         ...(party ? { passkeyAction: `${pathOf(flow.id, 'sign-in')}/with-passkey` } : {}),
+        ...(await providerButtons(deps, `${pathOf(flow.id, 'sign-in')}/with`)),
+        ...(await linkingIn(flow)),
         app: await appOfFlow(deps, flow),
         forgotHref: pathOf(flow.id, 'reset-password'),
         registerHref:

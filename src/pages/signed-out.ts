@@ -5,6 +5,7 @@
  */
 import type { Context } from 'koa'
 import type { StoredClient } from '../clients/clients.ts'
+import { upstreamToLeave } from '../federation/logout.ts'
 import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
 import { accountClientId } from '../oidc/account-client.ts'
 import { lifetimes } from '../oidc/lifetimes.ts'
@@ -20,6 +21,8 @@ export type SignedOutPage = {
   show(ctx: Context): Promise<void>
   /** Whether an app can only be told from the page itself. */
   needsPage(clientIds: string[]): Promise<boolean>
+  /** Which session of this browser has ended a moment ago. */
+  endedUid(ctx: Context): string | undefined
 }
 
 type Remembered = { uid: string; ids: string[]; asked?: string; onward?: string }
@@ -35,7 +38,7 @@ export function signedOutPage(deps: PagesDeps): SignedOutPage {
   const cookie = hostCookieName('ended', secure)
   const { db } = deps.database
 
-  return { remember, show, needsPage }
+  return { remember, show, needsPage, endedUid: (ctx) => recall(ctx)?.uid }
 
   async function needsPage(clientIds: string[]): Promise<boolean> {
     const clients = await Promise.all(clientIds.map((id) => deps.clients.client(id)))
@@ -69,11 +72,13 @@ export function signedOutPage(deps: PagesDeps): SignedOutPage {
     const apps = ended ? await appsOf(ended, clients) : []
     const frames = ended ? framesOf(ended.uid, clients) : []
     allowFrames(ctx, frames)
+    const upstream = ended && (await upstreamToLeave({ db, providers: deps.providers }, ended.uid))
     const asked = clients.find(({ id }) => id === ended?.asked)
     draw(ctx, deps, 'signed-out', {
       apps,
       frames,
       signInHref: '/sign-in',
+      ...(upstream ? { upstream: { name: upstream.name, action: '/signed-out/upstream' } } : {}),
       ...(asked ? { app: { name: asked.name } } : {}),
       ...(ended?.onward ? { backHref: ended.onward } : {}),
       ...(apps.some(({ state }) => state === 'pending') ? { againHref: signedOutPath } : {}),

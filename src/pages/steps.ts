@@ -2,7 +2,7 @@
  * The steps of a way through sign-in, as a table: where each is, and when it is open. A step is open because of what
  * stands in the flow's row, never because of what a browser says; no page picks the one after it (next-step.ts does).
  */
-import type { Factor } from '../credentials/step-up.ts'
+import { type Factor, type FirstFactor, isFirstFactor } from '../credentials/step-up.ts'
 import { type Flow, guessesPerProof, type Proven } from '../oidc/interactions.ts'
 
 export type Step =
@@ -17,6 +17,8 @@ export type Step =
   | SecondStep
   | 'authenticator'
   | 'add-passkey'
+  | 'new-here'
+  | 'link-provider'
 
 /** A new second factor is a line here, a line in held-factors.ts, and its page. */
 export const secondSteps = {
@@ -24,13 +26,13 @@ export const secondSteps = {
   'mail-code': 'mail-code',
   'recovery-code': 'recovery-code',
   passkey: 'passkey',
-} as const satisfies Record<Exclude<Factor, 'password'>, string>
+} as const satisfies Record<Exclude<Factor, FirstFactor>, string>
 
 export type SecondStep = (typeof secondSteps)[keyof typeof secondSteps]
 
 export function stepOf(next: Factor | 'enrol'): Step {
   if (next === 'enrol') return 'authenticator'
-  return next === 'password' ? 'sign-in' : secondSteps[next]
+  return isFirstFactor(next) ? 'sign-in' : secondSteps[next]
 }
 
 /** Somebody who is half way in: what was proven, for whom, and what is asked for now. */
@@ -55,7 +57,7 @@ export function halfWayOf({ prompt, progress, account, session }: StoredFlow): H
   const missing = prompt.reasons.length === 1 && prompt.reasons[0] === 'acr'
   const next = prompt.details.factor as Factor | 'enrol' | undefined
   if (prompt.name !== 'login' || !missing || !account || !session || !next) return undefined
-  if (next === 'password') return undefined
+  if (next !== 'enrol' && isFirstFactor(next)) return undefined
   const { amr, signedInAt } = session
   return { accountId: String(account.id), amr, next, proven: undefined, signedInAt }
 }
@@ -69,15 +71,17 @@ export function stepsOf(flow: StoredFlow): Step[] {
   const steps = [
     ...secondOf(halfWayOf(flow)),
     ...promptedBy(flow),
+    ...(flow.progress.upstream && !flow.login ? (['new-here'] as const) : []),
     ...signingIn,
     ...offeredIn(flow),
   ]
   return [...new Set(steps)]
 }
 
-/** Whoever has been let in may take a passkey along. */
-function offeredIn({ login }: StoredFlow): Step[] {
-  return login ? ['add-passkey'] : []
+/** Whoever has been let in may take a passkey along, and link what this flow has proven elsewhere. */
+function offeredIn({ login, progress }: StoredFlow): Step[] {
+  if (!login) return []
+  return progress.upstream ? ['link-provider', 'add-passkey'] : ['add-passkey']
 }
 
 function promptedBy({ prompt, account }: StoredFlow): Step[] {

@@ -3,8 +3,8 @@
  * The browser in which the address was proven goes on, and no other: where somebody else has begun with this address, what
  * its owner presses or types gives them nothing. Who has closed that browser sets a password by mail.
  */
-import { sql } from 'kysely'
 import type { Account } from '../accounts/accounts.ts'
+import { hasNoWayIn } from '../credentials/ways-in.ts'
 import type { Keyring } from '../crypto.ts'
 import { equalBytes, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
@@ -28,17 +28,14 @@ export function readMailboxMark(keyring: Keyring, mark: string): string | undefi
 }
 
 /** False for whoever has registered without a password and made no passkey yet. */
-export async function hasWayIn(
-  db: Db,
-  { id, passwordHash }: Pick<Account, 'id' | 'passwordHash'>,
-): Promise<boolean> {
-  if (passwordHash !== null) return true
-  const passkey = await db
-    .selectFrom('passkeys')
+export async function hasWayIn(db: Db, { id }: Pick<Account, 'id'>): Promise<boolean> {
+  const without = await db
+    .selectFrom('accounts')
     .select('id')
-    .where('accountId', '=', id)
+    .where('id', '=', id)
+    .where(hasNoWayIn)
     .executeTakeFirst()
-  return passkey !== undefined
+  return without === undefined
 }
 
 /**
@@ -72,8 +69,7 @@ export async function findNewcomer(
     .where('registrations.status', '=', 'verified')
     .where('registrations.expiresAt', '>', now)
     .where('accounts.status', '=', 'active')
-    .where('accounts.passwordHash', 'is', null)
-    .where(sql<boolean>`not exists (select from passkeys where passkeys.account_id = accounts.id)`)
+    .where(hasNoWayIn)
     // Of two that wait in one browser the one whose link was opened in it.
     .orderBy('registrations.verifiedBy', 'desc')
     .executeTakeFirst()

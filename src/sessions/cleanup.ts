@@ -26,6 +26,9 @@ const kept = {
   remembered_devices: '0',
   sign_in_codes: '0',
   doctor_probes: '0',
+  upstream_requests: '0',
+  upstream_proofs: '0',
+  upstream_sessions: '0',
 } as const
 
 /** Anybody can begin a sign-in, so these go after a night (DS-07); whoever said who they are may come back later. */
@@ -33,9 +36,9 @@ const andNobodys = `
       and (expires_at < now() - interval '1 day' or session_account_id is null and login_account_id is null)`
 
 const keyOf = (table: string): string => {
-  if (['grants', 'mail_proofs', 'address_undos'].includes(table)) return 'id'
+  if (['grants', 'mail_proofs', 'address_undos', 'upstream_sessions'].includes(table)) return 'id'
   if (['remembered_devices', 'doctor_probes'].includes(table)) return 'token_hash'
-  if (table === 'sign_in_codes') return 'flow_hash'
+  if (['sign_in_codes', 'upstream_proofs'].includes(table)) return 'flow_hash'
   return table === 'sessions' ? 'uid' : 'id_hash'
 }
 

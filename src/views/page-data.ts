@@ -103,6 +103,9 @@ export type MailboxMail = {
   sentAt: string | Date
 }
 
+/** Sends `provider` to `action`. */
+type UpstreamButtons = { action: string; providers: readonly { id: string; name: string }[] }
+
 export type PageData = {
   /** Fields `identifier`, `password`. Absent hrefs leave their link out. */
   'sign-in': Form & {
@@ -114,7 +117,25 @@ export type PageData = {
     passkeyAction?: string | undefined
     /** A passkey that nobody here has: the browser may forget it (Signal API). */
     unknown?: { rpId: string; credentialId: string } | undefined
+    upstream?: UpstreamButtons | undefined
+    /** The provider whose account is to be linked to whoever signs in. */
+    linking?: string | undefined
   }
+  /**
+   * Whom a provider knows as `label` and nobody here is linked to. `create`: fields `username` and `name`; `email` is
+   * proven. `prove`: to registration. `link`: an account here has the address.
+   */
+  'new-here': Form & {
+    welcome: 'create' | 'prove' | 'link' | 'closed'
+    provider: string
+    label: string
+    email?: string | undefined
+    typed: { username: string; name: string }
+    linkHref: string
+    registerHref: string
+  }
+  /** Sends `act=link` or `act=later`. */
+  'link-provider': Form & { username: string; provider: string; label: string }
   /**
    * Fields `username`, `email`, `password`, `name`, and `invite` where that is given: `needed` by everybody, or brought
    * along. `typed` never holds the password.
@@ -127,6 +148,9 @@ export type PageData = {
     invite?: { code: string; needed: boolean } | undefined
     /** A passkey may take the place of the password: sends `way=passkey`. */
     passkeys?: boolean | undefined
+    upstream?: UpstreamButtons | undefined
+    /** Who has proven the person already; then no password is asked for, and `way=upstream` is sent. */
+    proven?: { provider: string; label: string } | undefined
   }
   /**
    * Field `code`; the second form sends `action=resend`. `expired` and `too-many` mean that no code
@@ -240,6 +264,9 @@ export type PageData = {
     againHref?: string | undefined
     backHref?: string | undefined
     signInHref: string
+    /** Where the session came from, for the button that ends it there. */
+    upstream?: { name: string; action: string } | undefined
+    csrf?: string
   }
   /**
    * No dead ends: `continueHref` restarts the same request; without it, sign-in is offered. With `device` it leads to
@@ -327,6 +354,18 @@ export type PageData = {
           displayName: string
         }
       | undefined
+  }
+  /** Sends `act=unlink` with `identity`, or `provider` to link another. */
+  'account-providers': AccountForm & {
+    identities: readonly {
+      id: string
+      provider: string
+      label: string
+      enabled: boolean
+      createdAt: Date
+      lastUsedAt: Date
+    }[]
+    providers: readonly { id: string; name: string }[]
   }
   /** Fields named like the claims of OpenID Connect; `typed` is what stands in them. */
   'account-profile': AccountForm & {

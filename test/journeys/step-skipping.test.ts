@@ -5,16 +5,19 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { sha256 } from '../../src/crypto.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
+import { keepProof } from '../../src/federation/proofs.ts'
 import { type Step, stepsOf } from '../../src/pages/steps.ts'
-import { codeOf, createHolder, type Holder } from '../support/factors.ts'
+import { codeOf, createHolder, type Holder, keyringOf } from '../support/factors.ts'
 import { beginWithoutPassword } from '../support/passkeys.ts'
 import { createBrowser, createPerson, type Person } from '../support/person.ts'
 import { type App, createApp } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
+import { addProvider, noticed } from '../support/upstream.ts'
 
 const server = await startTestServer()
 const { origin } = server
-const { pool } = server.database
+const { db, pool } = server.database
+const keyring = keyringOf(server)
 let app: App
 let foreign: App
 let strict: App
@@ -37,6 +40,8 @@ const paths: Record<Step, string> = {
   authenticator: '/authenticator',
   passkey: '/passkey',
   'add-passkey': '/add-passkey',
+  'new-here': '/new-here',
+  'link-provider': '/link-provider',
 }
 const steps = Object.keys(paths) as Step[]
 /** Everything that some page takes, none of it a proof. */
@@ -56,6 +61,8 @@ beforeAll(async () => {
   strict = await createApp(server, { firstParty: true, secondFactor: 'always' })
   holder = await createHolder(server)
   plain = await createPerson(server)
+  await addProvider(server, { issuer: 'http://localhost:1' })
+  await noticed()
 })
 
 type Way = { visitor: Visitor; flow: string }
@@ -79,6 +86,19 @@ async function at(
 async function signedIn(person: Person): Promise<Visitor> {
   const { visitor } = await at(app, person)
   return visitor
+}
+
+/** As if the flow came back from an upstream that knows somebody whom nobody here is linked to. */
+async function knownElsewhere(begun: Promise<Way>): Promise<Way> {
+  const way = await begun
+  const identity = { providerId: 'work', issuer: 'i', subject: 's', emailTrusted: true, roles: [] }
+  const email = 'elsewhere@example.org'
+  await keepProof({ db, keyring }, way.flow, { ...identity, email })
+  await pool.query(
+    `update interactions set progress = progress || '{"upstream": "work"}' where id_hash = $1`,
+    [sha256(way.flow)],
+  )
+  return way
 }
 
 const always: Step[] = ['sign-in', 'register', 'reset-password']
@@ -145,6 +165,16 @@ const states: State[] = [
     name: 'let in, and offered a passkey',
     open: [...always, 'add-passkey'],
     begin: () => at(app, plain, {}, createBrowser(server), { passkeys: 'yes' }),
+  },
+  {
+    name: 'proven by an upstream, and nobody here yet',
+    open: [...always, 'new-here'],
+    begin: () => knownElsewhere(at(app)),
+  },
+  {
+    name: 'let in, after an upstream has proven somebody',
+    open: [...always, 'add-passkey', 'link-provider'],
+    begin: () => knownElsewhere(at(app, plain, {}, createBrowser(server), { passkeys: 'yes' })),
   },
   {
     name: 'an app asks whoever is signed in for consent',
@@ -233,6 +263,7 @@ test('the matrix holds every step that there is', () => {
     login: { accountId: 'a', at: 0 },
     progress: {
       registrationId: 'r',
+      upstream: 'u',
       proven: { accountId: 'a', amr: ['pwd'], at: Date.now(), since: null, next: 'totp' as const },
     },
   }

@@ -5,6 +5,7 @@
 import type { PageData } from '../../src/views/page-data.ts'
 import { own } from './account-examples.ts'
 import { factorExamples } from './factor-examples.ts'
+import { upstreamExamples } from './upstream-examples.ts'
 
 export type Example = {
   [N in keyof PageData]: { page: N; state: string; data: PageData[N] }
@@ -633,6 +634,7 @@ const mailbox: Example[] = [
 
 export const examples: Example[] = [
   ...factorExamples,
+  ...upstreamExamples,
   ...signIn,
   ...device,
   ...requests,

@@ -22,7 +22,7 @@ type Notice = string
  * anybody is asked to sign in again, and what was typed is not lost.
  */
 export const freshSeconds = 10 * 60
-const takenSeconds = 30 * 60
+export const takenSeconds = 30 * 60
 
 export type AccountFrame = ReturnType<typeof createAccountFrame>
 

@@ -4,6 +4,7 @@ import type { Context, Middleware } from 'koa'
 import { mostPictureBytes } from '../../accounts/picture.ts'
 import { parseUpload } from '../../http/upload.ts'
 import type { PagesDeps } from '../context.ts'
+import type { UpstreamPages } from '../upstream.ts'
 import { accountActivityPages } from './activity.ts'
 import { accountAddressPages } from './address.ts'
 import { accountAppsPages } from './apps.ts'
@@ -16,13 +17,14 @@ import { accountPasskeysPages } from './passkeys.ts'
 import { accountPasswordPages } from './password.ts'
 import { accountPicturePages } from './picture.ts'
 import { accountProfilePages } from './profile.ts'
+import { accountProvidersPages } from './providers.ts'
 import { accountSecurityPages } from './security.ts'
 
 /** `form` parses a POST and demands its proof against forgery. */
 export function accountRoutes(
   router: Router,
   deps: PagesDeps,
-  { frame, form }: { frame: AccountFrame; form: Middleware[] },
+  { frame, form, upstream }: { frame: AccountFrame; form: Middleware[]; upstream: UpstreamPages },
 ): void {
   const home = accountHomePages(deps, frame)
   const security = accountSecurityPages(deps, frame)
@@ -36,6 +38,7 @@ export function accountRoutes(
   const apps = accountAppsPages(deps, frame)
   const passkeys = accountPasskeysPages(deps, frame)
   const authenticators = accountAuthenticatorsPages(deps, frame)
+  const providers = accountProvidersPages(deps, frame, upstream)
   const recent = { fresh: true }
 
   router.get('/account', frame.page('home', home.show))
@@ -57,6 +60,8 @@ export function accountRoutes(
   }
   router.get('/account/password', frame.page('password', password.show, recent))
   router.post('/account/password', ...form, frame.page('password', password.submit, recent))
+  router.get('/account/providers', frame.page('providers', providers.show, recent))
+  router.post('/account/providers', ...form, frame.page('providers', providers.submit, recent))
   router.get('/account/profile', frame.page('profile', profile.show))
   router.post('/account/profile', ...form, frame.page('profile', profile.submit))
   router.post(

@@ -2,11 +2,12 @@
  * The environment, read once and in one place. Every mistake is reported together, by name, before
  * anything starts; `deploy/env.example` explains each key. A secret may come as NAME_FILE.
  */
-import { randomBytes } from 'node:crypto'
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { isIP } from 'node:net'
-import { join, resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { z } from 'zod'
+import { ConfigError } from './config/config-error.ts'
+import { isHostWithPort, isNetwork } from './config/networks.ts'
+import { peekSecret, readSecrets, splitSecrets } from './config/secret-key.ts'
 
 export type Config = {
   /** One string, no trailing slash. */
@@ -39,27 +40,6 @@ export type Config = {
   startedByNpm: boolean
 }
 
-/** Holds every mistake, one a line, each naming its setting. */
-export class ConfigError extends Error {
-  readonly problems: string[]
-  constructor(problems: string[]) {
-    super(`Configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
-    this.name = 'ConfigError'
-    this.problems = problems
-  }
-}
-
-const commandNames = [
-  'ISSUER',
-  'PORT',
-  'DATABASE_URL',
-  'DATA_DIR',
-  'BRAND_NAME',
-  'PASSWORD_MIN_LENGTH',
-  'JWKS_MAX_AGE',
-  'ALLOW_PRIVATE_TARGETS',
-]
-const secretFile = 'secret-key'
 const secretNames = ['SECRET_KEY', 'DATABASE_URL', 'SMTP_URL'] as const
 const loopbackHost = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/
 
@@ -189,91 +169,15 @@ function readAll(env: NodeJS.ProcessEnv): {
   return { problems, settings, secretKeys }
 }
 
-export type CommandConfig = Pick<
-  Config,
-  | 'issuer'
-  | 'production'
-  | 'databaseUrl'
-  | 'dataDir'
-  | 'brandName'
-  | 'passwordMinLength'
-  | 'jwksMaxAgeSeconds'
-  | 'allowPrivateTargets'
->
-
-/** What a command needs: it works without mail and secrets, reports only its own settings and makes nothing. */
-export function readCommandConfig(env: NodeJS.ProcessEnv): CommandConfig {
-  const problems: string[] = []
-  const parsed = parse(pick(env, commandNames), problems)
-  const issuer = parsed.ISSUER ?? `http://localhost:${parsed.PORT}`
-  const production = checkIssuer(issuer, problems)
-  if (problems.length > 0) throw new ConfigError(problems)
-  return omitUndefined({
-    issuer,
-    production,
-    databaseUrl: parsed.DATABASE_URL,
-    dataDir: resolve(parsed.DATA_DIR),
-    brandName: parsed.BRAND_NAME,
-    passwordMinLength: parsed.PASSWORD_MIN_LENGTH,
-    jwksMaxAgeSeconds: parsed.JWKS_MAX_AGE,
-    allowPrivateTargets: parsed.ALLOW_PRIVATE_TARGETS,
-  })
-}
-
-export type MailSettings = Pick<Config, 'smtpUrl' | 'mailFrom' | 'brandName' | 'dataDir'>
-
-/** For a command that sends mail as the server does. */
-export function readMailSettings(env: NodeJS.ProcessEnv): MailSettings {
-  const problems: string[] = []
-  const names = ['SMTP_URL', 'MAIL_FROM', 'BRAND_NAME', 'DATA_DIR', 'ISSUER', 'PORT']
-  const parsed = parse(pick(env, names), problems)
-  const production = checkIssuer(parsed.ISSUER ?? `http://localhost:${parsed.PORT}`, problems)
-  for (const name of ['SMTP_URL', 'MAIL_FROM'] as const) {
-    if (production && !parsed[name])
-      problems.push(`${name}: needed here, the same as the server has`)
-  }
-  const mailFrom = readMailFrom(parsed.MAIL_FROM, problems)
-  if (problems.length > 0) throw new ConfigError(problems)
-  return omitUndefined({
-    smtpUrl: parsed.SMTP_URL,
-    mailFrom,
-    brandName: parsed.BRAND_NAME,
-    dataDir: resolve(parsed.DATA_DIR),
-  })
-}
-
-function readMailFrom(given: string | undefined, problems: string[]): string {
-  const mailFrom = given ?? 'accounts@localhost.test'
-  if (!/^[^\s<>"@,;]+@[^\s<>"@,;]+$/.test(mailFrom)) {
-    problems.push('MAIL_FROM: must be one bare email address')
-  }
-  return mailFrom
-}
-
-/** For a command that seals what the server must open: the server's own secret. It is never made here. */
-export function readSecretKeys(env: NodeJS.ProcessEnv): string[] {
-  const { production, dataDir } = readCommandConfig(env)
-  const problems: string[] = []
-  const parsed = parse(pick(env, ['SECRET_KEY', 'DATA_DIR']), problems)
-  if (!parsed.SECRET_KEY && production) {
-    problems.push('SECRET_KEY: needed here, the same as the server has')
-  } else if (!parsed.SECRET_KEY && !existsSync(join(dataDir, secretFile))) {
-    problems.push(
-      `SECRET_KEY: not set, and ${dataDir} holds none: give the settings that the server has (DATA_DIR, or ISSUER and SECRET_KEY)`,
-    )
-  }
-  const secretKeys = readSecrets(parsed, production, problems)
-  if (problems.length > 0) throw new ConfigError(problems)
-  return secretKeys()
-}
-
-function pick(env: NodeJS.ProcessEnv, names: string[]): NodeJS.ProcessEnv {
+/** Those settings alone, each as itself or as NAME_FILE. */
+export function pick(env: NodeJS.ProcessEnv, names: string[]): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => names.includes(name.replace(/_FILE$/, ''))),
   )
 }
 
-function parse(env: NodeJS.ProcessEnv, problems: string[]) {
+/** What is not usable has its default, and is told in `problems`, beginning with its name. */
+export function parse(env: NodeJS.ProcessEnv, problems: string[]) {
   // An empty value in a compose file means "not set".
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   for (const name of secretNames) {
@@ -296,8 +200,17 @@ function parse(env: NodeJS.ProcessEnv, problems: string[]) {
   return parsed as z.infer<typeof schema>
 }
 
+/** The sender of our mails, which nobody needs to give on loopback. */
+export function readMailFrom(given: string | undefined, problems: string[]): string {
+  const mailFrom = given ?? 'accounts@localhost.test'
+  if (!/^[^\s<>"@,;]+@[^\s<>"@,;]+$/.test(mailFrom)) {
+    problems.push('MAIL_FROM: must be one bare email address')
+  }
+  return mailFrom
+}
+
 /** Returns whether this is production. */
-function checkIssuer(issuer: string, problems: string[]): boolean {
+export function checkIssuer(issuer: string, problems: string[]): boolean {
   if (!URL.canParse(issuer)) {
     problems.push('ISSUER: must be a URL such as https://id.example.org')
     return false
@@ -338,75 +251,13 @@ function readTls(
   return { cert: read('TLS_CERT_FILE', certFile), key: read('TLS_KEY_FILE', keyFile) }
 }
 
-function readSecrets(
-  parsed: { SECRET_KEY?: string | undefined; DATA_DIR: string },
-  production: boolean,
-  problems: string[],
-): () => string[] {
-  const given = splitSecrets(parsed.SECRET_KEY ?? '')
-  if (given.some((secret) => secret.length < 32 || new Set(secret).size < 8)) {
-    problems.push('SECRET_KEY: too weak; each key needs 32 random characters or more')
-  }
-  if (given.length > 0 || production) return () => given
-  // Made only once everything else is right, so that a refused start leaves nothing behind.
-  return () => [keptSecret(resolve(parsed.DATA_DIR))]
-}
-
-function splitSecrets(text: string): string[] {
-  return text.split(/[\s,]+/).filter((secret) => secret !== '')
-}
-
-function peekSecret(dataDir: string, problems: string[]): string | undefined {
-  try {
-    return readFileSync(join(dataDir, secretFile), 'utf8').trim()
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code !== 'ENOENT') problems.push(`DATA_DIR: cannot be read (${message})`)
-    return undefined
-  }
-}
-
-function keptSecret(dataDir: string): string {
-  const file = join(dataDir, secretFile)
-  const draft = `${file}.${process.pid}`
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    if (!existsSync(file)) {
-      writeFileSync(draft, randomBytes(48).toString('base64url'), { mode: 0o600 })
-      // A hard link appears whole or not at all: of several starting processes one wins.
-      linkSync(draft, file)
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') {
-      throw new ConfigError([`DATA_DIR: cannot be written (${(error as Error).message})`])
-    }
-  } finally {
-    rmSync(draft, { force: true })
-  }
-  const secret = readFileSync(file, 'utf8').trim()
-  if (secret.length < 32) throw new ConfigError([`SECRET_KEY: ${file} is empty or cut; restore it`])
-  return secret
-}
-
-function isNetwork(text: string): boolean {
-  const [address, bits, ...rest] = text.split('/')
-  const family = isIP(address ?? '')
-  if (family === 0 || rest.length > 0) return false
-  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
-}
-
-/** `host:port` or `[address]:port`, nothing else of a URL. */
-function isHostWithPort(text: string): boolean {
-  const [, port] = /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(\d{1,5})$/.exec(text) ?? []
-  return port !== undefined && Number(port) > 0 && URL.canParse(`http://${text}`)
-}
-
 type Optional<T> = {
   [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>
 }
 type Required_<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] }
 
-function omitUndefined<T extends object>(value: T): Required_<T> & Optional<T> {
+/** As JSON leaves it out: a member that is there has a value. */
+export function omitUndefined<T extends object>(value: T): Required_<T> & Optional<T> {
   const kept = Object.entries(value).filter(([, item]) => item !== undefined)
   return Object.fromEntries(kept) as Required_<T> & Optional<T>
 }

@@ -1,5 +1,6 @@
 /** `npm start`: one provider, until a signal or the end of its parent. */
-import { type Config, ConfigError, readConfig } from './config.ts'
+import { ConfigError } from './config/config-error.ts'
+import { type Config, readConfig } from './config.ts'
 import { inWords, watchForEnd } from './lifetime.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { startServer } from './server.ts'

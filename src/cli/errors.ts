@@ -1,6 +1,6 @@
 /** How a command ends badly: one sentence, what to do about it, and the exit code that programs read. */
 import type { Problem } from '../clients/metadata.ts'
-import { ConfigError } from '../config.ts'
+import { ConfigError } from '../config/config-error.ts'
 import { StorageError, unavailability } from '../database/errors.ts'
 import { AppError } from '../errors.ts'
 

@@ -1,6 +1,6 @@
 /** `idp invites create list get revoke`: who may make an account where registration is by invitation. */
 import { type Command, Option } from 'commander'
-import { readSecretKeys } from '../config.ts'
+import { readSecretKeys } from '../config/commands.ts'
 import { createKeyring } from '../crypto.ts'
 import { invitePath } from '../invites/codes.ts'
 import {

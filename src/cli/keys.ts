@@ -1,7 +1,7 @@
 /** `idp keys list rotate retire`: what signs tokens. They rotate by themselves; this is for looking, and for a leak. */
 import { type Command, Option } from 'commander'
 import type { Actor } from '../audit/audit.ts'
-import { readSecretKeys } from '../config.ts'
+import { readSecretKeys } from '../config/commands.ts'
 import { createKeyring } from '../crypto.ts'
 import type { Keys } from '../oidc/key-acts.ts'
 import { discardKeys } from '../oidc/key-leak.ts'

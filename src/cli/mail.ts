@@ -1,7 +1,7 @@
 /** `idp mail test list retry`: does mail leave, what waits, and what was given up. */
 import type { Command } from 'commander'
 import { canonicalEmail } from '../accounts/email.ts'
-import { readMailSettings } from '../config.ts'
+import { readMailSettings } from '../config/commands.ts'
 import { listMails, mostMails, type QueuedMail, retryMails } from '../mail/queue.ts'
 import { tryMail } from '../mail/try-mail.ts'
 import { stamp } from './client-view.ts'

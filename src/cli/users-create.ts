@@ -1,7 +1,8 @@
 /** `idp users create`: an account by an operator's hand. The password comes by standard input alone. */
 import type { Command } from 'commander'
 import { getAccount } from '../accounts/accounts.ts'
-import { type CommandConfig, readConfig } from '../config.ts'
+import type { CommandConfig } from '../config/commands.ts'
+import { readConfig } from '../config.ts'
 import { createPasswordHasher } from '../credentials/password-hasher.ts'
 import { createKeyring, randomToken } from '../crypto.ts'
 import type { FieldError } from '../errors.ts'

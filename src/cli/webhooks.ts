@@ -1,7 +1,7 @@
 /** `idp webhooks create list get update delete test`: services that are told what happens here. */
 import type { Command } from 'commander'
 import { publishedTypes } from '../audit/published.ts'
-import { readSecretKeys } from '../config.ts'
+import { readSecretKeys } from '../config/commands.ts'
 import { createKeyring } from '../crypto.ts'
 import { createOutgoing } from '../outgoing/outgoing.ts'
 import { testWebhook } from '../webhooks/send.ts'

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { type ConfigError, readConfig } from '../../src/config.ts'
+import type { ConfigError } from '../../src/config/config-error.ts'
+import { readConfig } from '../../src/config.ts'
 
 const root = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')

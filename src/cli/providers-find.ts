@@ -1,5 +1,5 @@
 /** A provider by its id, and the secret that its secret is sealed with. */
-import { readSecretKeys } from '../config.ts'
+import { readSecretKeys } from '../config/commands.ts'
 import { createKeyring } from '../crypto.ts'
 import { listProviders, type Provider } from '../federation/providers.ts'
 import { type Connected, type Context, withDatabase } from './context.ts'

@@ -42,7 +42,7 @@ export type Wanted = { scope: OwnScope; person?: boolean; stepUp?: Demand }
 export type BearerDeps = {
   issuer: string
   clients: ClientCache
-  limits: Pick<Limits, 'consume'>
+  limits: Pick<Limits, 'check' | 'consume'>
   /** The engine of the moment: its keys change. */
   engine(): { provider: Provider; tokens: TokenReader }
   findCertificate(ctx: Context): X509Certificate | undefined
@@ -61,16 +61,18 @@ export function createBearer(deps: BearerDeps) {
    * `insufficient_user_authentication` (RFC 9470), 403 `insufficient_scope`, 429, each with its WWW-Authenticate.
    */
   async function requireToken(ctx: Context, wanted: Wanted): Promise<Caller> {
-    await deps.limits.consume('api-address', limitKeyAddress(ctx.state.address))
+    const from = limitKeyAddress(ctx.state.address)
+    await deps.limits.check('api-address', from)
     const { scheme, value } = presented(ctx, wanted)
     const token = await deps.engine().tokens.accessToken(value)
     const client = token && (await deps.clients.client(token.clientId))
     // A token that somebody else acts with is for what it was exchanged for (RFC 8693 §4.1), and that is never this.
     if (!token || !client || token.audience !== audience || token.act) {
+      await deps.limits.consume('api-address', from)
       throw refuse(ctx, scheme, 'invalid_token', 401)
     }
     await demandKey(ctx, scheme, value, token, client)
-    await deps.limits.consume('api-caller', token.accountId ?? token.clientId)
+    if (token.accountId) await deps.limits.consume('api-caller', client.id, token.accountId)
     // An admin may have taken it away since; a service's own token hangs on no grant that would tell.
     const allowed = client.apis.find(({ identifier }) => identifier === audience)
     const has = [token, allowed].every((held) => held?.scopes.includes(wanted.scope))

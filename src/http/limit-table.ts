@@ -285,14 +285,15 @@ export const limitTable = {
     store: 'memory',
   },
 
-  // Our own API. What comes without a good token counts for its address, the rest for whose token it is.
+  // Our own API. What comes without a good token counts for its address, a person's for the app and them: no app uses up
+  // what another has. Services are let in by an admin, and ask as often as they must.
   'api-address': {
     per: ['address'],
     windows: [{ points: 1200, seconds: minute }],
     store: 'memory',
   },
   'api-caller': {
-    per: ['caller'],
+    per: ['client', 'account'],
     windows: [{ points: 600, seconds: minute }],
     store: 'memory',
   },

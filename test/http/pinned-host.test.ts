@@ -118,14 +118,22 @@ test('a request without Host is refused', async () => {
 test('MTLS_ORIGIN is answered for its paths alone, as itself', async () => {
   const { ask } = await start({
     mtlsOrigin: 'https://mtls.example.org',
-    certificatePaths: ['/oauth2/token'],
+    certificatePaths: ['/oauth2/token', '/api/'],
   })
   const at = (path: string, to: string) => ask(path, { method: 'POST', headers: { host: to } })
   for (const to of ['mtls.example.org', 'MTLS.example.org:443']) {
     const { status, body } = await at('/oauth2/token', to)
     expect(status).toBe(200)
     expect(JSON.parse(body).href).toBe('https://mtls.example.org/oauth2/token')
-    for (const path of ['/', '/sign-in', '/oauth2/token/', '/oauth2/authorize']) {
+    expect((await at('/api/account', to)).status).toBe(200)
+    for (const path of [
+      '/',
+      '/sign-in',
+      '/oauth2/token/',
+      '/oauth2/authorize',
+      '/api',
+      '/apis/x',
+    ]) {
       expect((await at(path, to)).status).toBe(421)
     }
   }

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
 import { z } from 'zod'
 
@@ -171,20 +172,15 @@ function parse<T>(schema: z.ZodType<T>, line: Buffer): T | undefined {
 
 async function* decompress(chunks: AsyncIterable<Uint8Array | string>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip()
-  const feeding = (async () => {
-    for await (const chunk of chunks) {
-      if (!gunzip.write(chunk)) await Promise.race([once(gunzip, 'drain'), once(gunzip, 'close')])
-      if (gunzip.destroyed) return
-    }
-    gunzip.end()
-  })().catch((error: Error) => void gunzip.destroy(error))
+  const feeding = pipeline(chunks, gunzip)
+  // Told by the reading below, which ends with the same error.
+  feeding.catch(() => {})
   try {
     for await (const chunk of gunzip) yield chunk as Buffer
   } catch (error) {
     throw damaged('It cannot be decompressed.', { cause: error })
   } finally {
     gunzip.destroy()
-    await feeding
   }
 }
 

@@ -1,7 +1,8 @@
 /** Files that commands write and read as streams; `-` is standard output or input. */
 
 import { once } from 'node:events'
-import { open, rm, stat } from 'node:fs/promises'
+import { constants, createReadStream } from 'node:fs'
+import { access, open, rm, stat } from 'node:fs/promises'
 import { CliError, exitCodes } from './errors.ts'
 import type { Io } from './io.ts'
 
@@ -58,10 +59,16 @@ export async function readFrom(
   const wrong = (error: Error) =>
     new CliError(exitCodes.usage, `${path} cannot be read: ${error.message}`)
   try {
-    const { size } = await stat(path)
-    const file = await open(path)
-    return { chunks: file.createReadStream() as AsyncIterable<Buffer>, size }
+    await access(path, constants.R_OK)
+    const found = await stat(path)
+    if (found.isDirectory()) throw new Error('it is a directory')
+    return { chunks: lazily(path), size: found.isFile() ? found.size : undefined }
   } catch (error) {
     throw wrong(error as Error)
   }
+}
+
+/** Opened where reading begins, so that a command that refuses first leaves nothing open. */
+async function* lazily(path: string): AsyncGenerator<Buffer> {
+  yield* createReadStream(path) as AsyncIterable<Buffer>
 }

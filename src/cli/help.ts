@@ -9,14 +9,23 @@ export function withExamples(command: Command, examples: [typed: string, does: s
 
 export const overview = `
 Examples:
+  # First look at everything; each mistake comes with how to mend it
+  $ idp doctor
+
+  # The first admin; the password never stands on the command line
+  $ idp users create ada --email ada@example.org --verified --role admin --password-stdin < file
+
   # An app that everybody knows: name it, say where it is, paste what comes back
   $ idp clients create Cloud --preset cloudreve-pro --app-url https://cloud.example.org
+
+  # Any other app; idp clients presets says what kinds there are
+  $ idp clients create Notes --preset generic --redirect-uri https://notes.example.org/callback
 
   # Does it work? Walks a sign-in and says what would fail
   $ idp clients test Cloud
 
-  # The first admin; the password never stands on the command line
-  $ idp users create ada --email ada@example.org --verified --role admin --password-stdin < file
+  # People from elsewhere come with their old passwords
+  $ idp users import people.jsonl --dry-run
 
   # For programs: data on stdout, words on stderr
   $ idp clients list --json | jq -r '.clients[].client_id'

@@ -34,6 +34,8 @@ export async function verifyBackup(
       replace: false,
       keepSessions: false,
     })
+    // Services that are told what happens are not to hear of what happens here.
+    await scratch.database.pool.query('delete from webhooks')
     onStep('It restores, and SECRET_KEY opens its keys.')
     await signInThere(scratch, where.secretKeys)
     const { createdAt, issuer, rows, migrated } = restored

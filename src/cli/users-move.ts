@@ -167,7 +167,11 @@ async function importFile(
       vouched: flags.vouch ?? false,
       mendUsernames: flags.mendUsernames ?? false,
       dryRun: flags.dryRun ?? false,
-      onProblem,
+      onProblem(problem) {
+        // Words begin on a line of their own, not behind the bar.
+        bar.end()
+        onProblem(problem)
+      },
       onProgress: (read) => (size === undefined ? progress.update(read) : bar.update(bytes)),
     })
   } catch (error) {

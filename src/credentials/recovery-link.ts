@@ -54,7 +54,7 @@ export function createRecoveryLink(
         mailNumber: 0,
         tokenHash: sha256(token),
         proofExpiresAt: end,
-        nextMailAt: sql<Date>`'infinity'::timestamptz`,
+        nextMailAt: end,
         expiresAt: end,
       })
       .returning('expiresAt')

@@ -28,16 +28,17 @@ export async function* autheliaEntries(
 }
 
 function usersOf(text: string): Record<string, unknown> {
-  const document = parseDocument(text, { schema: 'core', uniqueKeys: true })
-  const [error] = document.errors
-  if (error) throw new FormatError(`It is no YAML: ${error.message.split('\n')[0]}`)
   let read: unknown
+  let words: string | undefined
   try {
+    const document = parseDocument(text, { schema: 'core', uniqueKeys: true })
+    words = document.errors[0]?.message.split('\n')[0]
     // Aliases of aliases grow without bounds; people's files have none.
-    read = document.toJS({ maxAliasCount: 100 })
+    if (words === undefined) read = document.toJS({ maxAliasCount: 100 })
   } catch {
-    throw new FormatError('It refers to itself too often.')
+    throw new FormatError('It refers to itself too often, or is nested too deeply.')
   }
+  if (words !== undefined) throw new FormatError(`It is no YAML: ${words}`)
   const users = (read as { users?: unknown } | null)?.users
   if (typeof users !== 'object' || users === null || Array.isArray(users))
     throw new FormatError('It has no “users” at the top.')

@@ -288,10 +288,13 @@ test.each([
 
 test('any number of accounts takes little memory, and a bar on a terminal', async () => {
   const people = rounds >= 100 ? 100_000 : 1000
+  // No two of these look alike.
+  const nameOf = (index: number) =>
+    index.toString(16).replace(/\d/g, (digit) => 'ghijkpqstu'[Number(digit)] ?? '')
   async function* file() {
     yield `${head}\n`
     for (let index = 0; index < people; index++)
-      yield `${lineOf(`p${index.toString(36)}q`, { password_hash: bcrypt })}\n`
+      yield `${lineOf(nameOf(index), { password_hash: bcrypt })}\n`
   }
   const held: number[] = []
   const done: number[] = []
@@ -309,7 +312,7 @@ test('any number of accounts takes little memory, and a bar on a terminal', asyn
     },
   }
   const { imported, read } = await importAccounts(db, readEntries('idp', file()), options)
-  expect([read, imported + 0 > people * 0.9]).toEqual([people, true])
+  expect([read, imported]).toEqual([people, people])
   expect(done).toEqual(done.toSorted((a, b) => a - b))
   expect((held.at(-1) ?? 0) - (held[0] ?? 0)).toBeLessThan(64 * 1024 * 1024)
 

@@ -255,6 +255,7 @@ users:
     ['users: [a, b', 'no YAML'],
     ['accounts: {}', 'no “users”'],
     ['users: 3', 'no “users”'],
+    [`users: ${'['.repeat(200_000)}`, 'It '],
     [
       `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghi'
         .split('')

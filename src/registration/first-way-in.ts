@@ -1,8 +1,9 @@
 /**
  * Who has proven their address and has no way to sign in yet: they registered without a password and make a passkey next.
  * The browser in which the address was proven goes on, and no other: where somebody else has begun with this address, what
- * its owner presses or types gives them nothing. Who has closed that browser sets a password by mail.
+ * its owner presses or types gives them nothing. Who has closed that browser, or waited for an hour, sets a password by mail.
  */
+import { sql } from 'kysely'
 import type { Account } from '../accounts/accounts.ts'
 import { hasNoWayIn } from '../credentials/ways-in.ts'
 import type { Keyring } from '../crypto.ts'
@@ -13,6 +14,7 @@ import type { RegistrationKey } from './deps.ts'
 import { isId } from './read.ts'
 
 const purpose = 'registration-mailbox'
+const openMinutes = 60
 
 /** For the browser that has opened the link: `<id>.<43 characters of base64url>`. */
 export function mailboxMark(keyring: Keyring, id: string): string {
@@ -68,6 +70,12 @@ export async function findNewcomer(
     )
     .where('registrations.status', '=', 'verified')
     .where('registrations.expiresAt', '>', now)
+    // A browser that others use too does not keep a half-made account open for them.
+    .where(
+      'registrations.verifiedAt',
+      '>',
+      sql<Date>`now() - make_interval(mins => ${openMinutes})`,
+    )
     .where('accounts.status', '=', 'active')
     .where(hasNoWayIn)
     // Of two that wait in one browser the one whose link was opened in it.

@@ -217,6 +217,24 @@ test('who closed every tab sets a password by mail; what was begun is then worth
   expect(house.answerOf(begun.request, back).code).toBeTruthy()
 })
 
+test('after an hour a half-made account is open to nobody but its mailbox', async () => {
+  const begun = await begin()
+  const page = await prove(begun)
+  const tab = createBrowser(server)
+  const other = await begin()
+  const linked = await openLink(tab, other)
+  await pool.query(`update registrations set verified_at = now() - interval '61 minutes'`)
+  for (const [visitor, at] of [
+    [begun.visitor, page],
+    [tab, linked],
+  ] as const) {
+    const late = await visitor.press(at, 'add', { answer: '{}' })
+    expect(late.url).toMatch(/\/sign-in\/[\w-]+$/)
+    expect(isFirst(await visitor.get(at.url))).toBe(false)
+  }
+  expect((await accountOf(begun.username)).passwordHash).toBe(null)
+})
+
 test('AC-16 a flow that began a registration with a password is no way in after that was set anew by mail', async () => {
   const visitor = createBrowser(server)
   const username = `keyholder${++count}`

@@ -52,6 +52,11 @@ const signIn: Example[] = [
     },
   },
   {
+    page: 'sign-in',
+    state: 'unfinished',
+    data: { ...form, app, registerHref, forgotHref, notice: 'unfinished' },
+  },
+  {
     page: 'passkey',
     state: 'refused',
     data: {

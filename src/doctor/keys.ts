@@ -2,9 +2,11 @@
 import type { Keyring } from '../crypto.ts'
 import { createKeyring } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
+import { listProviders, openSecret } from '../federation/providers.ts'
 import { type KeyView, listKeys } from '../oidc/key-times.ts'
 import { opensLastingSecrets } from '../oidc/lasting-secrets.ts'
 import { loadSigningKeys, SecretKeyError, signingAlgorithms } from '../oidc/signing-keys.ts'
+import { listWebhooks, openWebhook } from '../webhooks/webhooks.ts'
 import { broken, type Finding, ok, skipped, warning } from './finding.ts'
 import type { Patient } from './patient.ts'
 
@@ -52,7 +54,7 @@ export function judgeKeys(
   return findings
 }
 
-/** Signing keys, the secret behind pairwise subjects and the newest authenticator apps. */
+/** Signing keys, the secret behind pairwise subjects, the newest authenticator apps, the secrets of providers and webhooks. */
 export async function checkSealed({ database, config }: Patient): Promise<Finding[]> {
   const check = 'keys.secret'
   if (!database) return []
@@ -83,14 +85,32 @@ async function listClosed(db: Db, keyring: Keyring): Promise<string[]> {
     .orderBy('createdAt', 'desc')
     .limit(50)
     .execute()
-  const opens = ({ id, accountId, secretSealed }: (typeof rows)[number]) => {
-    try {
-      return keyring.open('totp-secret', `${id} ${accountId}`, secretSealed).length > 0
-    } catch {
-      return false
-    }
-  }
-  const shut = rows.filter((row) => !opens(row)).length
-  if (shut > 0) closed.push(`${shut} authenticator apps`)
+  const shut = rows.filter(({ id, accountId, secretSealed }) =>
+    fails(() => keyring.open('totp-secret', `${id} ${accountId}`, secretSealed)),
+  )
+  if (shut.length > 0) closed.push(`${shut.length} authenticator apps`)
+  const providers = (await listProviders(db)).filter((each) =>
+    fails(() => openSecret(keyring, each)),
+  )
+  if (providers.length > 0) closed.push(`the secrets of ${providers.length} providers`)
+  const webhooks = await Promise.all(
+    (await listWebhooks(db)).map(({ id }) =>
+      openWebhook({ db, keyring }, id).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  const shutWebhooks = webhooks.filter((opens) => !opens).length
+  if (shutWebhooks > 0) closed.push(`the secrets of ${shutWebhooks} webhooks`)
   return closed
+}
+
+function fails(open: () => unknown): boolean {
+  try {
+    open()
+    return false
+  } catch {
+    return true
+  }
 }

@@ -77,6 +77,6 @@ export function judgeBackup(production: boolean, days: number | undefined): Find
   if (days <= 7 || !production) return ok(check, seen)
   return warning(check, seen, {
     expected: 'at most a week',
-    fix: 'make one now (deploy/runbook.md, "Back up")',
+    fix: 'idp backup create FILE (deploy/runbook.md, "Back up")',
   })
 }

@@ -214,7 +214,7 @@ const cases: [
     'jobs.failed',
     /last_error/,
   ],
-  ['an old backup', judgeBackup(true, 30), 'warning', 'backup', /Back up/],
+  ['an old backup', judgeBackup(true, 30), 'warning', 'backup', /idp backup create/],
   [
     'limits that are loosened',
     judgeLimits({ limitFactor: 5 }),

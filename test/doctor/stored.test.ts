@@ -1,10 +1,13 @@
 /** What is stored, spoilt on purpose: schema, indices, keys, clients written behind our back. Nothing of it is changed by looking. */
 import { beforeEach, describe, expect, test } from 'vitest'
+import { record } from '../../src/audit/audit.ts'
 import { createClient } from '../../src/clients/create-client.ts'
 import { readConfig } from '../../src/config.ts'
 import { createKeyring } from '../../src/crypto.ts'
+import { createProvider } from '../../src/federation/providers.ts'
 import { loadLastingSecret } from '../../src/oidc/lasting-secrets.ts'
 import { ensureSigningKeys } from '../../src/oidc/signing-keys.ts'
+import { createWebhook } from '../../src/webhooks/webhooks.ts'
 import { createDatabase } from '../support/database.ts'
 import { complaints, look, patientOf } from './patient.ts'
 
@@ -125,6 +128,30 @@ describe('schema and indices', () => {
 describe('keys', () => {
   test('another SECRET_KEY opens nothing, and is not shown', async () => {
     const wrong = 'ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210'
+    const by = { actor: { kind: 'operator' } } as const
+    await createWebhook({ db, keyring }, { url: 'https://a.example.org/', events: ['*'] }, by)
+    const up = {
+      id: 'work',
+      preset: 'oidc',
+      name: 'Work',
+      issuer: 'https://up.example',
+      clientId: 'us',
+    } as const
+    const sealing = {
+      appleTeamId: null,
+      appleKeyId: null,
+      scope: 'openid',
+      trustEmail: false,
+      tenants: [],
+      roleMap: [],
+      enabled: true,
+    }
+    const made = await createProvider(
+      { db, keyring, ourIssuer: config.issuer },
+      { ...up, ...sealing, secret: 'x'.repeat(20) },
+      by,
+    )
+    expect(made.ok).toBe(true)
     const findings = await look(
       { ...patient, config: { ...config, secretKeys: [wrong] } },
       'keys.secret',
@@ -136,7 +163,9 @@ describe('keys', () => {
         fix: expect.stringContaining('SECRET_KEY="new old"'),
       }),
     ])
-    expect(findings[0]?.seen).toContain('the signing keys, the secret of pairwise subjects')
+    expect(findings[0]?.seen).toContain(
+      'the signing keys, the secret of pairwise subjects, the secrets of 1 providers, the secrets of 1 webhooks',
+    )
     expect(JSON.stringify(findings)).not.toContain(wrong)
     const both = { ...config, secretKeys: [wrong, secret] }
     expect(complaints(await look({ ...patient, config: both }, 'keys.secret'))).toEqual([])
@@ -205,6 +234,12 @@ describe('clients and jobs', () => {
     expect(complaints(await look(patient, 'clients.addresses'))).toEqual([
       expect.objectContaining({ fix: 'if it is meant: ALLOW_PRIVATE_TARGETS=127.0.0.1:9443' }),
     ])
+  })
+
+  test('a backup that this program made is known by its age', async () => {
+    expect((await look(patient, 'backup')).map(({ state }) => state)).toEqual(['skipped'])
+    await record(db, { type: 'backup.created' })
+    expect((await look(patient, 'backup')).map(({ state }) => state)).toEqual(['ok'])
   })
 
   test('jobs that nobody does are counted', async () => {

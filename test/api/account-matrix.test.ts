@@ -8,6 +8,7 @@ import { loadSigningKeys } from '../../src/oidc/signing-keys.ts'
 import { ageSessions } from '../support/account.ts'
 import { createAuthenticator } from '../support/authenticator.ts'
 import { giveAuthenticator, keyringOf } from '../support/factors.ts'
+import { giveIdentity } from '../support/identities.ts'
 import {
   createProgram,
   expectSeen,
@@ -140,6 +141,7 @@ test("another person's things are not there", async () => {
     removePasskey: await first('listPasskeys', 'passkeys'),
     endSession: await first('listSessions', 'sessions'),
     forgetBrowser: await first('listRememberedBrowsers', 'browsers'),
+    unlinkIdentity: await giveIdentity(server, owner.person),
     disconnectApp: (await call('listApps', {}, owner.token)).body.apps[0]?.id ?? 'nothing',
   }
   expect(Object.keys(theirs).sort()).toEqual([...withId].sort())

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { isSignedIn, mailTo } from '../support/account.ts'
 import { createAuthenticator } from '../support/authenticator.ts'
 import { codeOf } from '../support/factors.ts'
+import { giveIdentity } from '../support/identities.ts'
 import { createProgram, expectSeen, type OperationId, type Signed } from '../support/own-api.ts'
 import { createBrowser, obtainCode, signInAt } from '../support/person.ts'
 import { createApp } from '../support/relying-party.ts'
@@ -314,6 +315,23 @@ describe('passkeys', () => {
       person.id,
     ])
     const kept = await call('removePasskey', { params: { id: body.id } }, token)
+    expect([kept.status, kept.body.code]).toEqual([409, 'last_way_in'])
+  })
+})
+
+describe('accounts elsewhere', () => {
+  test('are listed and unlinked; the last way in stays', async () => {
+    const { person, token } = await api.newcomer()
+    const [first, second] = [await giveIdentity(server, person), await giveIdentity(server, person)]
+    const { identities } = (await call('listIdentities', {}, token)).body
+    expect(identities.map(({ id }: { id: string }) => id).sort()).toEqual([first, second].sort())
+    const unlink = (id: string) => call('unlinkIdentity', { params: { id } }, token)
+    expect((await unlink(first)).status).toBe(204)
+    expect((await unlink(first)).body.code).toBe('identity_gone')
+    await server.database.pool.query('update accounts set password_hash = null where id = $1', [
+      person.id,
+    ])
+    const kept = await unlink(second)
     expect([kept.status, kept.body.code]).toEqual([409, 'last_way_in'])
   })
 })

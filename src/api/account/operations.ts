@@ -3,11 +3,13 @@ import type { Operations } from '../operations.ts'
 import { factorOperations } from './factor-operations.ts'
 import { lifeOperations } from './life-operations.ts'
 import { profileOperations } from './profile-operations.ts'
+import { providerOperations } from './provider-operations.ts'
 import { securityOperations } from './security-operations.ts'
 
 export const accountOperations = {
   ...profileOperations,
   ...securityOperations,
   ...factorOperations,
+  ...providerOperations,
   ...lifeOperations,
 } as const satisfies Operations

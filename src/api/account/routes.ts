@@ -7,6 +7,7 @@ import { factorHandlers } from './factors.ts'
 import { lifeHandlers } from './life.ts'
 import { accountOperations } from './operations.ts'
 import { profileHandlers } from './profile.ts'
+import { providerHandlers } from './providers.ts'
 import { securityHandlers } from './security.ts'
 
 export function accountApiRoutes(deps: AccountDeps): Middleware[] {
@@ -14,6 +15,7 @@ export function accountApiRoutes(deps: AccountDeps): Middleware[] {
     ...profileHandlers(deps),
     ...securityHandlers(deps),
     ...factorHandlers(deps),
+    ...providerHandlers(deps),
     ...lifeHandlers(deps),
   }
   const { bearer } = deps

@@ -4,12 +4,15 @@ import Koa from 'koa'
 import { Provider } from 'oidc-provider'
 import { eraseDue } from './accounts/leaving.ts'
 import { createNoticeSender } from './accounts/notices.ts'
+import { createEvaluator } from './api/access/evaluate.ts'
+import { accessRoutes } from './api/access/routes.ts'
 import { accountApiRoutes } from './api/account/routes.ts'
 import { adminApiRoutes } from './api/admin/routes.ts'
 import { createBearer } from './api/bearer.ts'
 import { openApiRoutes } from './api/openapi.ts'
 import { passwordResetRoutes } from './api/password-resets.ts'
 import { registrationRoutes } from './api/registrations.ts'
+import { serviceSettingsRoutes } from './api/service-settings.ts'
 import { removeOldEvents } from './audit/retention.ts'
 import { removeEndedBlocks } from './blocks/blocks.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
@@ -175,6 +178,7 @@ export function createApp(options: AppOptions): App {
     onBlocked: metrics.addressBlocked,
   })
   const roleTexts = createRoleTexts(db)
+  const evaluator = createEvaluator(db)
   const policies = createSignInPolicies({ db, pool, clients })
   const rememberedCookie = createRememberedCookie(config)
   const csrf = createCsrf({ config, keyring })
@@ -360,6 +364,9 @@ export function createApp(options: AppOptions): App {
   for (const middleware of passwordResetRoutes({ ...pagesDeps, bearer })) koa.use(middleware)
   for (const middleware of adminApiRoutes({ ...pagesDeps, bearer, engineCheck }))
     koa.use(middleware)
+  for (const middleware of serviceSettingsRoutes({ ...options, db, bearer })) koa.use(middleware)
+  for (const middleware of accessRoutes({ issuer: config.issuer, bearer, evaluator }))
+    koa.use(middleware)
   for (const middleware of openApiRoutes(config)) koa.use(middleware)
   // Faults have been answered already; what comes here is a connection that broke.
   koa.on('error', (error) => logger.warn({ err: error }, 'answer was not delivered'))
@@ -453,6 +460,7 @@ export function createApp(options: AppOptions): App {
         engine = createEngine()
       } else if (changed === 'roles') {
         roleTexts.forget()
+        evaluator.forget()
       } else {
         clients.forget()
         policies.forget()

@@ -119,6 +119,7 @@ export async function exportAccount(db: Db, accountId: string): Promise<Record<s
       'exported_at', now(),
       'account', to_jsonb(a) - 'password_hash' - 'username_skeleton',
       'roles', ${list(sql`select role, created_at from account_roles where account_id = a.id`)},
+      'service_settings', ${list(sql`select client_id, settings, updated_at from service_settings where account_id = a.id`)},
       'groups', ${list(sql`select group_name, created_at from group_members where account_id = a.id`)},
       'sessions', ${list(sql`select signed_in_at, seen_at, host(address) as address, user_agent, expires_at, acr, amr
         from sessions where account_id = a.id`)},

@@ -31,6 +31,7 @@ import { addPasskeys } from './passkeys.ts'
 import { addProviders } from './providers.ts'
 import { addRegistrationTokens } from './registration-tokens.ts'
 import { addRoles } from './roles.ts'
+import { addServiceSettings } from './service-settings.ts'
 import { addSessions } from './sessions.ts'
 import { addSettings } from './settings.ts'
 import { addUsers } from './users.ts'
@@ -101,6 +102,7 @@ export function buildProgram(context: Context): Command {
   addRoles(program, context)
   addGroups(program, context)
   addAccess(program, context)
+  addServiceSettings(program, context)
   addPasskeys(program, context)
   addProviders(program, context)
   addSessions(program, context)

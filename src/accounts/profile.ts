@@ -53,7 +53,10 @@ export function updateProfile(
       accountId: id,
       origin,
       // What people change about themselves is theirs; what is changed about them is told.
-      detail: { fields, ...(actor.kind === 'operator' ? changesOf(before, set, fields) : {}) },
+      detail: {
+        fields,
+        ...(actor.kind === 'person' && actor.id === id ? {} : changesOf(before, set, fields)),
+      },
     })
     return { ok: true, changed: true }
   })

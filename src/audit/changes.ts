@@ -18,11 +18,11 @@ export function changesOf(before: object, after: object, names?: readonly string
   const all = names ?? [...new Set([...Object.keys(one), ...Object.keys(other)])]
   const changed = all.filter((name) => JSON.stringify(one[name]) !== JSON.stringify(other[name]))
   const pick = (from: Record<string, unknown>) =>
-    Object.fromEntries(changed.map((name) => [name, fit(name, from[name] ?? null)]))
+    Object.fromEntries(changed.map((name) => [name, shown(name, from[name] ?? null)]))
   return { before: pick(one), after: pick(other) }
 }
 
-function fit(name: string, value: unknown): unknown {
+function shown(name: string, value: unknown): unknown {
   if (value === null || typeof value === 'boolean' || typeof value === 'number') return value
   if (secretName.test(name) && !harmless.test(name)) return '[secret]'
   const clean = without(value)
@@ -39,7 +39,7 @@ function without(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, inner]) => {
       if (isKey && privateMembers.includes(name)) return [name, '[secret]']
-      return [name, isKey ? inner : fit(name, inner ?? null)]
+      return [name, isKey ? inner : shown(name, inner ?? null)]
     }),
   )
 }

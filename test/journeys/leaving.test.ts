@@ -1,7 +1,9 @@
 /** Taking the own data along, and leaving: a week for second thoughts, then nothing is left (AD-13, AC-28). */
 import { beforeAll, expect, test } from 'vitest'
 import { eraseDue } from '../../src/accounts/leaving.ts'
+import { createKeyring } from '../../src/crypto.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
+import { createInvite, findInvite } from '../../src/invites/invites.ts'
 import { ageSessions, isSignedIn, mailTo, signedIn } from '../support/account.ts'
 import { authorize, createBrowser, createPerson, type Person } from '../support/person.ts'
 import { createApp } from '../support/relying-party.ts'
@@ -63,8 +65,17 @@ test('after the week nothing of the person is left, and whoever comes again is s
   const person = await createPerson(server, { username: 'leaver' })
   const app = await createApp(server)
   await authorize(createBrowser(server), app, person)
+  const keyring = createKeyring(server.config.secretKeys)
+  const { invite } = await createInvite(
+    { db: server.database.db, keyring },
+    { uses: 2, lifetimeSeconds: null, roles: [], email: person.email, note: 'for the leaver' },
+    { actor: { kind: 'operator' } },
+  )
   await leave(await signedIn(server, person), person)
   expect(await afterAWeek()).toBe(1)
+  // An invitation that was theirs alone lets nobody in.
+  const left = await findInvite(server.database.db, invite.id)
+  expect(left).toMatchObject({ email: null, note: null, state: 'revoked' })
   const { rows: tables } = await server.database.pool.query(
     `select table_name, column_name from information_schema.columns
       where table_schema = 'public' and column_name in ('account_id', 'login_account_id', 'session_account_id')`,

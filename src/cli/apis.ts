@@ -48,8 +48,9 @@ export function addApis(program: Command, context: Context): void {
       .command('list')
       .summary('every API')
       .description('Lists every API with its scopes.')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: { json?: boolean }) => list(context, flags)),
+      .action((flags: { json?: boolean; quiet?: boolean }) => list(context, flags)),
     [['apis list', 'identifiers and scopes']],
   )
   withExamples(
@@ -96,10 +97,11 @@ async function create(context: Context, identifier: string, flags: CreateFlags):
   })
 }
 
-function list(context: Context, flags: { json?: boolean }): Promise<void> {
+function list(context: Context, flags: { json?: boolean; quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const all = await listApis(db)
     if (flags.json) return out.json({ apis: all.map(apiJson) })
+    if (flags.quiet) return out.lines(all.map(({ identifier }) => identifier))
     out.table(
       ['IDENTIFIER', 'NAME', 'TOKENS', 'LIVE', 'SCOPES'],
       all.map((api) => [

@@ -41,8 +41,9 @@ export function addBlocks(program: Command, context: Context): void {
       .summary('what is blocked now')
       .description('Lists what is blocked, the newest first.')
       .option('--ended', 'also what was blocked in the last days')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: Flags & { ended?: boolean }) => list(context, flags)),
+      .action((flags: Flags & { ended?: boolean; quiet?: boolean }) => list(context, flags)),
     [['blocks list', 'who is kept out, and why']],
   )
   withExamples(
@@ -82,10 +83,14 @@ async function add(context: Context, network: string, flags: AddFlags): Promise<
   })
 }
 
-function list(context: Context, flags: Flags & { ended?: boolean }): Promise<void> {
+function list(
+  context: Context,
+  flags: Flags & { ended?: boolean; quiet?: boolean },
+): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const all = await listBlocks(db, { ended: flags.ended ?? false })
     if (flags.json) return out.json({ blocks: all.map(blockJson) })
+    if (flags.quiet) return out.lines(all.map(({ id }) => id))
     if (all.length === 0) return out.say('Nothing is blocked.')
     out.table(['NETWORK', 'ID', 'STATE', 'STOPS', 'WHY', 'ENDS', 'TIMES', 'BY'], all.map(asRow))
   })

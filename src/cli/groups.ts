@@ -55,8 +55,9 @@ export function addGroups(program: Command, context: Context): void {
       .command('list')
       .summary('every group')
       .description('Lists groups with their roles.')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: { json?: boolean }) => list(context, flags)),
+      .action((flags: { json?: boolean; quiet?: boolean }) => list(context, flags)),
     [['groups list', 'who holds what together']],
   )
   withExamples(
@@ -136,10 +137,11 @@ async function create(context: Context, name: string, flags: CreateFlags): Promi
   })
 }
 
-function list(context: Context, flags: { json?: boolean }): Promise<void> {
+function list(context: Context, flags: { json?: boolean; quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const all = await listGroups(db)
     if (flags.json) return out.json({ groups: all.map(groupJson) })
+    if (flags.quiet) return out.lines(all.map(({ name }) => name))
     if (all.length === 0) return out.say('No group. The first: idp groups create --help')
     out.table(
       ['GROUP', 'PEOPLE', 'ROLES', 'DESCRIPTION'],

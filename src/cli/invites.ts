@@ -66,8 +66,9 @@ export function addInvites(program: Command, context: Context): void {
       .command('list')
       .summary('every invitation, never its code')
       .description('Lists the invitations, the newest first, with what is left of each.')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: Flags) => list(context, flags)),
+      .action((flags: Flags & { quiet?: boolean }) => list(context, flags)),
     [['invites list', 'which still let somebody in']],
   )
   withExamples(
@@ -124,10 +125,11 @@ async function create(context: Context, flags: CreateFlags): Promise<void> {
   })
 }
 
-function list(context: Context, flags: Flags): Promise<void> {
+function list(context: Context, flags: Flags & { quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const all = await listInvites(db)
     if (flags.json) return out.json({ invites: all.map(inviteJson) })
+    if (flags.quiet) return out.lines(all.map(({ id }) => id))
     if (all.length === 0) return out.say('Nobody is invited. The first: idp invites create --help')
     out.table(['ID', 'STATE', 'USED', 'ENDS', 'FOR', 'ROLES', 'NOTE', 'BY'], all.map(asRow))
   })

@@ -81,8 +81,9 @@ export function addIssuers(program: Command, context: Context): void {
       .command('list')
       .summary('every trusted issuer')
       .description('Lists every trusted issuer.')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: { json?: boolean }) => list(context, flags)),
+      .action((flags: { json?: boolean; quiet?: boolean }) => list(context, flags)),
     [['issuers list', 'who is trusted, for whom and for what']],
   )
   withExamples(
@@ -138,10 +139,11 @@ async function create(context: Context, issuer: string, flags: CreateFlags): Pro
   })
 }
 
-function list(context: Context, flags: { json?: boolean }): Promise<void> {
+function list(context: Context, flags: { json?: boolean; quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const all = await listIssuers(db)
     if (flags.json) return out.json({ issuers: all.map(issuerJson) })
+    if (flags.quiet) return out.lines(all.map(({ issuer }) => issuer))
     if (all.length === 0)
       return out.say('No issuer is trusted. The first: idp issuers create --help')
     out.table(

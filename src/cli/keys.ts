@@ -38,8 +38,9 @@ export function addKeys(program: Command, context: Context): void {
       .command('list')
       .summary('every key, its state and until when')
       .description('Lists every key with its state and how long it lasts. Changes nothing.')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: { json?: boolean }) => list(context, flags)),
+      .action((flags: { json?: boolean; quiet?: boolean }) => list(context, flags)),
     [['keys list', 'which key signs, and which will']],
   )
   withExamples(
@@ -78,10 +79,11 @@ export function addKeys(program: Command, context: Context): void {
   )
 }
 
-function list(context: Context, flags: { json?: boolean }): Promise<void> {
+function list(context: Context, flags: { json?: boolean; quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, config, out }) => {
     const keys = await listKeys(db, config.jwksMaxAgeSeconds)
     if (flags.json) return out.json({ keys: keys.map(keyJson) })
+    if (flags.quiet) return out.lines(keys.map(({ kid }) => kid))
     if (keys.length === 0) return out.say('There are no keys yet: the server makes them.')
     out.table(
       ['KEY', 'ALG', 'STATE', 'SINCE', 'UNTIL'],

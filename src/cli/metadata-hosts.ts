@@ -51,8 +51,9 @@ export function addMetadataHosts(program: Command, context: Context): void {
       .command('list')
       .summary('every host')
       .description('Lists the hosts with what their apps may ask for.')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: Flags) => list(context, flags)),
+      .action((flags: Flags & { quiet?: boolean }) => list(context, flags)),
     [['metadata-hosts list', 'whom we believe']],
   )
   withExamples(
@@ -89,7 +90,7 @@ function add(context: Context, host: string, flags: AddFlags): Promise<void> {
   })
 }
 
-function list(context: Context, flags: Flags): Promise<void> {
+function list(context: Context, flags: Flags & { quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const hosts = await listMetadataHosts(db)
     if (flags.json) {
@@ -101,6 +102,7 @@ function list(context: Context, flags: Flags): Promise<void> {
         })),
       })
     }
+    if (flags.quiet) return out.lines(hosts.map(({ host }) => host))
     if (hosts.length === 0) {
       return out.say('No host is allowed. The first: idp metadata-hosts add --help')
     }

@@ -18,6 +18,8 @@ export type Output = {
   json(document: object): void
   /** Data as it is, such as a configuration to paste. */
   raw(text: string): void
+  /** One on a line, for programs: ids. */
+  lines(texts: string[]): void
   /** `bare`: more rows of a table whose headings stand above already. */
   table(headings: string[], rows: Cell[][], more?: { bare?: boolean }): void
   /** Names and values of one thing; several values stand below each other, none leaves its name out. */
@@ -38,6 +40,9 @@ export function createOutput(io: Io): Output {
   return {
     json: (document) => write(JSON.stringify({ version: 1, ...document }, null, 2)),
     raw: write,
+    lines(texts) {
+      for (const text of texts) write(text)
+    },
     table(headings, rows, { bare = false } = {}) {
       // A pipe has no width: whoever reads it wants all of it.
       const limit = io.stdout.isTTY ? (io.stdout.columns ?? 80) : undefined

@@ -53,8 +53,9 @@ export function addProviders(program: Command, context: Context): void {
       .command('list')
       .summary('every provider')
       .description('Lists every provider.')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: Flags) => list(context, flags)),
+      .action((flags: Flags & { quiet?: boolean }) => list(context, flags)),
     [['providers list', 'who signs people in, and who is switched off']],
   )
   withExamples(
@@ -103,12 +104,13 @@ export function addProviders(program: Command, context: Context): void {
   addProviderTest(providers, context)
 }
 
-function list(context: Context, flags: Flags): Promise<void> {
+function list(context: Context, flags: Flags & { quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out, config }) => {
     const all = await listProviders(db)
     if (flags.json) {
       return out.json({ providers: all.map((provider) => providerJson(provider, config.issuer)) })
     }
+    if (flags.quiet) return out.lines(all.map(({ id }) => id))
     if (all.length === 0)
       return out.say('Nobody signs people in for us. The first: idp providers create --help')
     const linked = await Promise.all(all.map(({ id }) => countIdentities(db, id)))

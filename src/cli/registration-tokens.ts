@@ -81,8 +81,9 @@ export function addRegistrationTokens(program: Command, context: Context): void 
       .description(
         'Lists the tokens, the newest first, with what they allow and how many apps came.',
       )
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: { json?: boolean }) => list(context, flags)),
+      .action((flags: { json?: boolean; quiet?: boolean }) => list(context, flags)),
     [['registration-tokens list', 'which still let somebody in']],
   )
   withExamples(
@@ -151,10 +152,11 @@ async function create(context: Context, name: string, flags: CreateFlags): Promi
   })
 }
 
-function list(context: Context, flags: { json?: boolean }): Promise<void> {
+function list(context: Context, flags: { json?: boolean; quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const all = await listRegistrationTokens(db)
     if (flags.json) return out.json({ registration_tokens: all.map(registrationTokenJson) })
+    if (flags.quiet) return out.lines(all.map(({ id }) => id))
     if (all.length === 0) {
       return out.say('Nobody may register apps. The first: idp registration-tokens create --help')
     }

@@ -58,8 +58,9 @@ export function addRoles(program: Command, context: Context): void {
       .summary('every role')
       .description('Lists roles with what they allow.')
       .option(...ofClient)
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: Named) => list(context, flags)),
+      .action((flags: Named & { quiet?: boolean }) => list(context, flags)),
     [['roles list --client Forum', 'those of one app']],
   )
   withExamples(
@@ -126,11 +127,12 @@ async function create(context: Context, name: string, flags: CreateFlags): Promi
   })
 }
 
-function list(context: Context, flags: Named): Promise<void> {
+function list(context: Context, flags: Named & { quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const client = flags.client === undefined ? undefined : await resolveClient(db, flags.client)
     const all = await listRoles(db, client ? { clientId: client.id } : {})
     if (flags.json) return out.json({ roles: all.map(roleJson) })
+    if (flags.quiet) return out.lines(all.map(({ id }) => id))
     if (all.length === 0) return out.say('No role. The first: idp roles create --help')
     out.table(
       ['ROLE', 'ALLOWS', 'DESCRIPTION'],

@@ -57,8 +57,9 @@ export function addWebhooks(program: Command, context: Context): void {
       .command('list')
       .summary('every webhook, never its secret')
       .description('Lists the webhooks with what waits for them and what has failed.')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
-      .action((flags: Flags) => list(context, flags)),
+      .action((flags: Flags & { quiet?: boolean }) => list(context, flags)),
     [['webhooks list', 'who is told, and who does not listen']],
   )
   withExamples(
@@ -123,10 +124,11 @@ function create(context: Context, url: string, flags: CreateFlags): Promise<void
   })
 }
 
-function list(context: Context, flags: Flags): Promise<void> {
+function list(context: Context, flags: Flags & { quiet?: boolean }): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const all = await listWebhooks(db)
     if (flags.json) return out.json({ webhooks: all.map(webhookJson) })
+    if (flags.quiet) return out.lines(all.map(({ id }) => id))
     if (all.length === 0) return out.say('Nobody is told anything. See: idp webhooks create --help')
     out.table(['ID', 'STATE', 'URL', 'EVENTS', 'WAITING', 'FAILED', 'NOTE'], all.map(webhookRow))
   })

@@ -19,7 +19,7 @@ import { issueChallenge, spendChallenge } from './passkey-challenges.ts'
 import type { RelyingParty } from './passkey-domain.ts'
 import { makerOf } from './passkey-makers.ts'
 import { amrOf, listPasskeys, mostPasskeys, reasonOf, tell } from './passkeys.ts'
-import { countOtherWaysIn } from './ways-in.ts'
+import { isWithoutWayIn } from './ways-in.ts'
 
 /** What authenticators know the person by, as base64url; made at the first question. */
 export async function userHandleOf(db: Db, accountId: string): Promise<string> {
@@ -125,7 +125,7 @@ function insert(
       .executeTakeFirst()
     if (!account) return { ok: false, code: 'passkey_refused' }
     const before = (await listPasskeys(trx, accountId)).length
-    if (first && (await countOtherWaysIn(trx, accountId, {})) > 0) {
+    if (first && !(await isWithoutWayIn(trx, accountId))) {
       return { ok: false, code: 'way_in_exists' }
     }
     if (before >= mostPasskeys) return { ok: false, code: 'passkey_too_many' }

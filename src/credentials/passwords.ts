@@ -9,7 +9,7 @@ import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { type EndedSessions, endSessions } from '../sessions/end-sessions.ts'
 import { dropProofs, spendProof } from './mail-proofs.ts'
-import { hasNoWayIn } from './ways-in.ts'
+import { isWithoutWayIn } from './ways-in.ts'
 
 export type NewPassword = { accountId: string; passwordHash: string }
 
@@ -55,13 +55,7 @@ export function setFirstPassword(
   return transact(db, async (trx) => {
     // Held till the end, so that a passkey made at the same moment is seen or waits.
     await trx.selectFrom('accounts').select('id').where('id', '=', accountId).forUpdate().execute()
-    const account = await trx
-      .selectFrom('accounts')
-      .select('id')
-      .where('id', '=', accountId)
-      .where(hasNoWayIn)
-      .executeTakeFirst()
-    if (!account) return undefined
+    if (!(await isWithoutWayIn(trx, accountId))) return undefined
     const changedAt = await store(trx, { accountId, passwordHash })
     if (!changedAt) return undefined
     await record(trx, {

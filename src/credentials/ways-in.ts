@@ -7,6 +7,17 @@ export const hasNoWayIn = sql<boolean>`(accounts.password_hash is null
   and not exists (select from passkeys where passkeys.account_id = accounts.id)
   and not exists (select from identities where identities.account_id = accounts.id))`
 
+/** Where it decides about something, the account's row is held. */
+export async function isWithoutWayIn(db: Db, accountId: string): Promise<boolean> {
+  const account = await db
+    .selectFrom('accounts')
+    .select('id')
+    .where('id', '=', accountId)
+    .where(hasNoWayIn)
+    .executeTakeFirst()
+  return account !== undefined
+}
+
 /**
  * The ways into an account beside the one that is to go. Inside the act's transaction: the account's row is held to its
  * end, so that of the last two, removed at once, one stays.

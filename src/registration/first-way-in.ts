@@ -5,7 +5,7 @@
  */
 import { sql } from 'kysely'
 import type { Account } from '../accounts/accounts.ts'
-import { hasNoWayIn } from '../credentials/ways-in.ts'
+import { hasNoWayIn, isWithoutWayIn } from '../credentials/ways-in.ts'
 import type { Keyring } from '../crypto.ts'
 import { equalBytes, sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
@@ -31,13 +31,7 @@ export function readMailboxMark(keyring: Keyring, mark: string): string | undefi
 
 /** False for whoever has registered without a password and made no passkey yet. */
 export async function hasWayIn(db: Db, { id }: Pick<Account, 'id'>): Promise<boolean> {
-  const without = await db
-    .selectFrom('accounts')
-    .select('id')
-    .where('id', '=', id)
-    .where(hasNoWayIn)
-    .executeTakeFirst()
-  return without === undefined
+  return !(await isWithoutWayIn(db, id))
 }
 
 /**

@@ -29,6 +29,7 @@ import type { Database } from './database/connection.ts'
 import type { VersionName } from './database/versions.ts'
 import { takeProbe } from './doctor/probe-tokens.ts'
 import { createProviderCache } from './federation/provider-cache.ts'
+import { forgetEndedUpstreams } from './federation/upstream-sessions.ts'
 import { createUpstreams } from './federation/upstreams.ts'
 import { createBlockedAddresses } from './http/blocked-addresses.ts'
 import { limitKeyAddress } from './http/client-address.ts'
@@ -440,6 +441,7 @@ export function createApp(options: AppOptions): App {
         await removeOldEvents(db, (await readAuditRetention(db)).days)
         const removed = await removeExpired(pool)
         await expireRegistrations(db)
+        await forgetEndedUpstreams(db)
         const erased = await eraseDue(db)
         await cleanupLimits(pool)
         await removeEndedBlocks(db)

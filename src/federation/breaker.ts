@@ -8,7 +8,7 @@ import type { OutgoingFetch } from '../outgoing/outgoing.ts'
 const mostFailures = 3
 const restMs = 30_000
 
-/** Counts calls that came to nothing, and answers of 5xx. */
+/** Counts calls that came to nothing, and 502 to 504; a 500 may be the answer to what a stranger made us send. */
 export function createBreaker(fetch: OutgoingFetch): OutgoingFetch {
   let failures = 0
   let restsUntil = 0
@@ -19,7 +19,7 @@ export function createBreaker(fetch: OutgoingFetch): OutgoingFetch {
     }
     try {
       const response = await fetch(url, request)
-      if (response.status >= 500) fail()
+      if ([502, 503, 504].includes(response.status)) fail()
       else failures = 0
       return response
     } catch (error) {

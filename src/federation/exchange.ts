@@ -40,7 +40,7 @@ export async function authorizationUrl(
     code_challenge_method: 'S256',
     ...(preset.responseMode === 'query' ? {} : { response_mode: preset.responseMode }),
     ...(request.fresh ? preset.fresh : {}),
-    ...(locale ? { ui_locales: locale } : {}),
+    ...(locale && preset.locale ? { ui_locales: locale } : {}),
   }
   return buildAuthorizationUrl(config, parameters).href
 }

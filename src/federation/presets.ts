@@ -26,6 +26,8 @@ export type Preset = {
   fresh: Record<string, string>
   /** It says when people have signed in (`auth_time`), as it must when `max_age` is asked for. */
   tellsTime: boolean
+  /** It is told in which language to speak. */
+  locale: boolean
   /** Where its issuer stands for many tenants, the one of a token is checked apart. */
   tenants: boolean
 }
@@ -41,6 +43,7 @@ const plain: Preset = {
   mayTrustEmail: true,
   fresh: { prompt: 'login', max_age: '0' },
   tellsTime: true,
+  locale: true,
   tenants: false,
 }
 
@@ -63,6 +66,7 @@ export const presets: Record<PresetName, Preset> = {
     isVerified: (value) => value === true || value === 'true',
     fresh: {},
     tellsTime: false,
+    locale: false,
   },
   cognito: { ...plain, label: 'Amazon Cognito', fresh: { prompt: 'login' }, tellsTime: false },
   // Its addresses are what an administrator of any tenant has typed, so none of them proves anything.

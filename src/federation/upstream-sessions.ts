@@ -60,6 +60,18 @@ export async function findUpstreamOf(
     .executeTakeFirst()
 }
 
+/** Of sessions that have ended an hour ago at least, and of sign-ins that came to none. How many. */
+export async function forgetEndedUpstreams(db: Db): Promise<number> {
+  const { numDeletedRows } = await db
+    .deleteFrom('upstreamSessions')
+    .where('createdAt', '<', sql<Date>`now() - interval '1 hour'`)
+    .where(
+      sql<boolean>`not exists (select from sessions where sessions.uid = upstream_sessions.session_uid)`,
+    )
+    .executeTakeFirst()
+  return Number(numDeletedRows)
+}
+
 /** The ID token to sign out with, once. */
 export async function spendIdToken({ db, keyring }: Deps, id: string): Promise<string | undefined> {
   const row = await db

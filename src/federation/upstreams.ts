@@ -135,15 +135,18 @@ function appleAuth(provider: Provider, privateKey: string): ClientAuth {
 /** What openid-client leaves open: where browsers are sent, and the issuer letter by letter. */
 function assertUsable(provider: Provider, config: Configuration): void {
   const metadata = config.serverMetadata()
-  const { issuer, authorization_endpoint: endpoint = '' } = metadata
+  const { issuer } = metadata
   if (!hasManyTenants(provider) && issuer !== provider.issuer) {
     throw new UpstreamError('upstream_invalid', `its discovery calls it ${issuer}`)
   }
-  const url = URL.parse(endpoint)
-  const secure = url?.protocol === 'https:'
-  const asInsecure = url?.protocol === 'http:' && provider.issuer.startsWith('http:')
-  if (!secure && !asInsecure) {
-    throw new UpstreamError('upstream_invalid', 'its authorization endpoint is no https address')
+  const ways = [metadata.authorization_endpoint ?? '', metadata.end_session_endpoint]
+  for (const address of ways) {
+    if (address === undefined) continue
+    const protocol = URL.parse(address)?.protocol
+    const asInsecure = protocol === 'http:' && provider.issuer.startsWith('http:')
+    if (protocol !== 'https:' && !asInsecure) {
+      throw new UpstreamError('upstream_invalid', 'it sends browsers to what is no https address')
+    }
   }
   for (const name of ['token_endpoint', 'jwks_uri'] as const) {
     if (!metadata[name]) throw new UpstreamError('upstream_invalid', `its discovery has no ${name}`)

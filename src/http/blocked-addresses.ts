@@ -31,7 +31,7 @@ type Entry = Pick<Block, 'kind' | 'scope' | 'expiresAt'>
 
 /** By POST each begins something, or guesses a code. Password and device codes are judged where the person is known. */
 const beginnings =
-  /^\/(sign-in\/[^/]+\/)?(register|verify-email|reset-password)$|^\/api\/(registrations|password-resets)(\/|$)/
+  /^\/(sign-in\/[^/]+\/)?(register|new-here|verify-email|reset-password)$|^\/api\/(registrations|password-resets)(\/|$)/
 const usernameCheck = /^\/api\/registrations\/usernames\//
 
 export function createBlockedAddresses(options: {

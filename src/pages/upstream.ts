@@ -53,7 +53,7 @@ export function upstreamPages(deps: PagesDeps, frame: Pick<AccountFrame, 'sessio
 
   async function startIn(ctx: Context, flow: Flow, providerId: string): Promise<void> {
     const purpose = { kind: 'flow', flowId: flow.id } as const
-    await goThere(ctx, providerId, purpose, asksAnew(flow))
+    await goThere(ctx, providerId, purpose, asksAnew(flow) || asksForTime(flow))
   }
 
   /** From the own account: whoever is signed in proves the other side, anew. */
@@ -198,6 +198,12 @@ export function upstreamPages(deps: PagesDeps, frame: Pick<AccountFrame, 'sessio
     const { provider } = (ctx as unknown as { params: { provider: string } }).params
     return deps.providers.find(provider)
   }
+}
+
+/** The app holds the time of the sign-in to something, and a sign-in there from memory would not be it. */
+function asksForTime({ parameters }: Flow): boolean {
+  const { max_age: maxAge, prompt = '' } = parameters
+  return maxAge !== undefined || prompt.split(' ').includes('login')
 }
 
 /** What went wrong on the way back to this page: one of a few words, with the name of a provider that there is. */

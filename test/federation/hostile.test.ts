@@ -279,7 +279,7 @@ async function anew(): Promise<URLSearchParams> {
     redirect_uri: `${server.origin}/account`,
     response_type: 'code',
     scope: 'openid',
-    prompt: 'login',
+    max_age: '60',
     code_challenge: challenge,
     code_challenge_method: 'S256',
   })

@@ -3,6 +3,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { exportAccount } from '../../src/accounts/leaving.ts'
 import { removePasskey } from '../../src/credentials/passkeys.ts'
 import { createKeyring } from '../../src/crypto.ts'
+import { createBreaker } from '../../src/federation/breaker.ts'
 import type { ProvenIdentity } from '../../src/federation/claims.ts'
 import {
   linkIdentity,
@@ -21,6 +22,13 @@ import {
   type ProviderInput,
   updateProvider,
 } from '../../src/federation/providers.ts'
+import {
+  beginUpstreamSession,
+  findUpstreamOf,
+  forgetEndedUpstreams,
+  nameSession,
+  spendIdToken,
+} from '../../src/federation/upstream-sessions.ts'
 import { grantRole, listHeldRoles } from '../../src/roles/holders.ts'
 import { auditOf } from '../support/audit.ts'
 import { createDatabase } from '../support/database.ts'
@@ -230,4 +238,39 @@ test('with a provider its links go, and the roles that came by them', async () =
   expect(await deleteProvider(db, 'brief', operator.actor)).toBe(1)
   expect(await listIdentities(db, id)).toEqual([])
   expect(await rolesOf(id)).not.toContain('visitor')
+})
+
+test('of an upstream’s tokens the ID token alone is kept, sealed, and no longer than the session', async () => {
+  const { id } = await person()
+  const kept = await beginUpstreamSession(deps, id, someone({ sid: 's', idToken: 'eyJ.kept' }))
+  await nameSession(db, kept, 'uid-1')
+  await nameSession(db, kept, 'uid-of-another')
+  expect(await findUpstreamOf(db, 'uid-1')).toMatchObject({ id: kept, providerId: 'work' })
+  const { rows } = await pool.query(
+    `select encode(id_token_sealed, 'escape') as sealed from upstream_sessions where id = $1`,
+    [kept],
+  )
+  expect(rows[0].sealed).not.toContain('eyJ')
+  expect(await spendIdToken(deps, kept)).toBe('eyJ.kept')
+  expect(await spendIdToken(deps, kept)).toBeUndefined()
+  const ended = await beginUpstreamSession(deps, id, someone({ idToken: 'eyJ.ended' }))
+  expect(await forgetEndedUpstreams(db)).toBe(0)
+  await pool.query(`update upstream_sessions set created_at = now() - interval '2 hours'`)
+  expect(await forgetEndedUpstreams(db)).toBe(1)
+  expect(await spendIdToken(deps, ended)).toBeUndefined()
+})
+
+test('a fault of its own at one request does not let an upstream rest for all', async () => {
+  let calls = 0
+  let status = 500
+  const fetch = createBreaker(async () => {
+    calls += 1
+    return new Response(null, { status })
+  })
+  for (let i = 0; i < 5; i++) await fetch('https://up.example')
+  expect(calls).toBe(5)
+  status = 503
+  for (let i = 0; i < 3; i++) await fetch('https://up.example')
+  await expect(fetch('https://up.example')).rejects.toThrow('rests')
+  expect(calls).toBe(8)
 })

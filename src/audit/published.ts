@@ -74,7 +74,8 @@ export const mostWaiting = 5000
 
 /**
  * Puts the message on its way to everybody who wants it, as a part of the statement that keeps the event (`kept`). Without a
- * receiver it costs a look at an empty table.
+ * receiver it costs a look at an empty table. No act waits for another by it, or fails: its jobs have no key that two
+ * transactions could hold against each other, and a receiver that is being removed is passed over.
  */
 export function sendAlong(
   kept: RawBuilder<unknown>,
@@ -86,7 +87,8 @@ export function sendAlong(
     wanting as (
       select id, (select count(*) from (select from webhook_deliveries d
         where d.webhook_id = w.id and d.state = 'pending' limit ${mostWaiting}) waiting) as waiting
-      from webhooks w where disabled_at is null and events && ${[type, kind, '*']}::text[]),
+      from webhooks w where disabled_at is null and events && ${[type, kind, '*']}::text[]
+      for key share),
     sent as (
       insert into webhook_deliveries (webhook_id, type, body)
       select id, ${type}, ${body} from wanting where waiting < ${mostWaiting} returning webhook_id),
@@ -95,6 +97,6 @@ export function sendAlong(
       where id in (select id from wanting where waiting >= ${mostWaiting})
         and (overflowed_at is null or overflowed_at < now() - interval '1 minute'))
     select graphile_worker.add_job('webhook.deliver', json_build_object('webhookId', webhook_id),
-      queue_name => 'webhook:' || webhook_id, job_key => 'webhook:' || webhook_id)
+      queue_name => 'webhook:' || webhook_id)
     from sent`
 }

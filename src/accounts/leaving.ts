@@ -4,7 +4,7 @@
  * never comes again (AC-28).
  */
 import { sql } from 'kysely'
-import { type Origin, record } from '../audit/audit.ts'
+import { type Actor, type Origin, record } from '../audit/audit.ts'
 import { mayErase } from '../audit/retention.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
@@ -16,13 +16,18 @@ export const graceDays = 7
 
 /** False for the last admin: somebody has to be able to look after the others. */
 export async function askDeletion(db: Db, accountId: string, origin: Origin): Promise<boolean> {
-  return leave(db, accountId, origin).catch((error: unknown) => {
-    if (error instanceof AppError && error.code === 'last_admin') return false
-    throw error
-  })
+  return leave(db, accountId, { actor: { kind: 'person', id: accountId }, origin }).catch(
+    (error: unknown) => {
+      if (error instanceof AppError && error.code === 'last_admin') return false
+      throw error
+    },
+  )
 }
 
-function leave(db: Db, accountId: string, origin: Origin): Promise<boolean> {
+type By = { actor: Actor; origin?: Origin | undefined }
+
+/** As askDeletion, whoever asks for it. Throws `last_admin` (422). */
+export function leave(db: Db, accountId: string, { actor, origin = {} }: By): Promise<boolean> {
   return transact(db, async (trx) => {
     await trx
       .updateTable('accounts')
@@ -34,7 +39,7 @@ function leave(db: Db, accountId: string, origin: Origin): Promise<boolean> {
     const ended = await endSessions(trx, { accountId }, { offline: 'ends' })
     await record(trx, {
       type: 'account.deletion_asked',
-      actor: { kind: 'person', id: accountId },
+      actor,
       accountId,
       origin,
       detail: { sessions: ended.sessions, told: ended.told },
@@ -89,7 +94,30 @@ async function eraseNext(trx: Db): Promise<boolean> {
     .skipLocked()
     .executeTakeFirst()
   if (!account) return false
-  const { id, emailCanonical } = account
+  await erase(trx, account)
+  return true
+}
+
+/** At once, by an admin: nothing takes it back. False when it is not there. Throws `last_admin` (422). */
+export function eraseAccount(db: Db, accountId: string, by: By): Promise<boolean> {
+  return transact(db, async (trx) => {
+    const account = await trx
+      .selectFrom('accounts')
+      .select(['id', 'emailCanonical'])
+      .where('id', '=', accountId)
+      .forUpdate()
+      .executeTakeFirst()
+    if (!account) return false
+    await erase(trx, account, by)
+    return true
+  })
+}
+
+async function erase(
+  trx: Db,
+  { id, emailCanonical }: { id: string; emailCanonical: string | null },
+  by?: By,
+): Promise<void> {
   await endSessions(trx, { accountId: id }, { offline: 'ends' })
   for (const table of holdings) {
     await sql`delete from ${sql.table(table)} where account_id = ${id}`.execute(trx)
@@ -107,8 +135,7 @@ async function eraseNext(trx: Db): Promise<boolean> {
     where account_id = ${id}`.execute(trx)
   // All that hangs on the account goes with it.
   await sql`delete from accounts where id = ${id}`.execute(trx)
-  await record(trx, { type: 'account.erased', accountId: id })
-  return true
+  await record(trx, { type: 'account.erased', ...by, accountId: id })
 }
 
 /** Everything that is held about a person, without secrets; members as the tables have them. */

@@ -8,7 +8,12 @@ import { newId } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { messageOf, sendAlong } from './published.ts'
 
-export type Actor = { kind: 'person' | 'client' | 'operator' | 'system'; id?: string | undefined }
+export type Actor = {
+  kind: 'person' | 'client' | 'operator' | 'system'
+  id?: string | undefined
+  /** Where the act came from, for functions that are told of nothing but the actor. */
+  origin?: Origin | undefined
+}
 
 /** Where a request came from; empty for commands and jobs. */
 export type Origin = {
@@ -28,7 +33,8 @@ export type AuditEvent = {
 }
 
 export async function record(db: Db, event: AuditEvent): Promise<void> {
-  const { actor = { kind: 'system' }, origin = {} } = event
+  const { actor = { kind: 'system' } } = event
+  const origin = event.origin ?? actor.origin ?? {}
   const userAgent = origin.userAgent ? { userAgent: origin.userAgent.slice(0, 256) } : {}
   const kept = db.insertInto('auditEvents').values({
     id: newId(),

@@ -1,4 +1,4 @@
-/** How an API looks: to programs and to people; and the flags that creating and updating one share. */
+/** How an API looks to people, and the flags that creating and updating one share. */
 import { type Command, Option } from 'commander'
 import {
   type Api,
@@ -82,22 +82,6 @@ async function readType(
     return { name, schema: JSON.parse(text) }
   } catch (error) {
     throw new CliError(exitCodes.usage, `The schema is not JSON: ${(error as Error).message}`)
-  }
-}
-
-export function apiJson(api: Api): Record<string, unknown> {
-  return {
-    identifier: api.identifier,
-    name: api.name,
-    scopes: api.scopes,
-    ...(api.builtIn ? { built_in: true } : {}),
-    token_format: api.tokenFormat,
-    access_token_lifetime: api.tokenLifetimeSeconds,
-    token_alg: api.tokenAlg,
-    authorization_types: Object.fromEntries(
-      api.authorizationTypes.map(({ name, schema }) => [name, schema]),
-    ),
-    created_at: api.createdAt.toISOString(),
   }
 }
 

@@ -1,5 +1,6 @@
 /** `idp apis update delete`. Whoever loses something by it is named before it happens, and a yes is asked for. */
 import type { Command } from 'commander'
+import { apiJson } from '../clients/api-json.ts'
 import type { Api } from '../clients/apis.ts'
 import {
   type ApiChange,
@@ -11,7 +12,7 @@ import {
 } from '../clients/change-api.ts'
 import { splitScope } from '../clients/scopes.ts'
 import type { Db } from '../database/connection.ts'
-import { type ApiFlags, addApiOptions, apiJson, readApiFlags, showApi } from './api-view.ts'
+import { type ApiFlags, addApiOptions, readApiFlags, showApi } from './api-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'
 import { withExamples } from './help.ts'

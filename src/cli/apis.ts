@@ -1,10 +1,11 @@
 /** `idp apis create list get`: what tokens may be for. Changing and deleting are apis-change.ts. */
 import type { Command } from 'commander'
+import { apiJson } from '../clients/api-json.ts'
 import { type Api, createApi, findApi, listApiClients, listApis } from '../clients/apis.ts'
 import { apiMetadata, ourAddress, ownAddress } from '../clients/resource-metadata.ts'
 import { splitScope } from '../clients/scopes.ts'
 import type { Db } from '../database/connection.ts'
-import { type ApiFlags, addApiOptions, apiJson, readApiFlags, showApi } from './api-view.ts'
+import { type ApiFlags, addApiOptions, readApiFlags, showApi } from './api-view.ts'
 import { addApiChanges } from './apis-change.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'

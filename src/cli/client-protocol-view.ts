@@ -3,32 +3,6 @@ import { readAuthorities, tlsSubjects } from '../clients/certificates.ts'
 import type { Client } from '../clients/clients.ts'
 import { backchannelGrant, deviceGrant } from '../clients/rules/grants.ts'
 
-/** Beside the metadata; what is not set holds for every app and is left out. Times in seconds. */
-export function policyJson(client: Client): Record<string, unknown> {
-  const { accessTokenSeconds, refreshIdleSeconds, refreshTotalSeconds } = client
-  return {
-    ...(client.profile === null ? {} : { profile: client.profile }),
-    ...(accessTokenSeconds === null ? {} : { access_token_lifetime: accessTokenSeconds }),
-    ...(refreshIdleSeconds === null ? {} : { refresh_idle: refreshIdleSeconds }),
-    ...(refreshTotalSeconds === null ? {} : { refresh_total: refreshTotalSeconds }),
-    ...(client.refreshRotation ? {} : { refresh_rotation: 'off' }),
-    ...(client.userinfoAcr === null ? {} : { userinfo_acr: client.userinfoAcr }),
-    ...(client.userinfoMaxAgeSeconds === null
-      ? {}
-      : { userinfo_max_age: client.userinfoMaxAgeSeconds }),
-    ...(client.secondFactor === null ? {} : { second_factor: client.secondFactor }),
-    ...(client.secondFactors === null ? {} : { second_factors: client.secondFactors }),
-    ...(client.claimNames === null ? {} : { claim_names: client.claimNames }),
-    ...(client.access === null
-      ? {}
-      : { allowed_roles: client.access.roles, allowed_groups: client.access.groups }),
-    ...(client.authorizationChallenge ? { authorization_challenge: true } : {}),
-    ...(client.certificateAuthorities === null
-      ? {}
-      : { certificate_authorities: client.certificateAuthorities }),
-  }
-}
-
 /** Rows for a person; empty ones are not shown. */
 export function protocolFields(client: Client): [string, string | string[] | undefined][] {
   const { metadata } = client

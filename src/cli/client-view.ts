@@ -1,58 +1,12 @@
-/** How a client looks: to programs (RFC 7591 names and a few of ours) and to people. */
+/** How a client looks to people, and what to paste on its side. */
 import { type Client, wholeScope } from '../clients/clients.ts'
 import { usesSecret } from '../clients/metadata.ts'
 import { findPreset, presetSetup } from '../clients/presets.ts'
-import { policyJson, protocolFields, protocolNotes } from './client-protocol-view.ts'
+import { protocolFields, protocolNotes } from './client-protocol-view.ts'
 import type { Output } from './output.ts'
-
-/** `secret` is known only right after it was made. */
-export function clientJson(client: Client, secret?: string): Record<string, unknown> {
-  const { metadata, apis } = client
-  const scope = wholeScope(client)
-  return {
-    client_id: client.id,
-    client_id_issued_at: Math.floor(client.createdAt.getTime() / 1000),
-    ...(secret === undefined ? {} : { client_secret: secret, client_secret_expires_at: 0 }),
-    ...inOrder({ ...metadata, ...(scope === '' ? {} : { scope }) }),
-    preset: client.preset,
-    ...cameJson(client),
-    pkce: client.pkceRequired ? 'required' : 'optional',
-    ...policyJson(client),
-    first_party: client.firstParty,
-    disabled: client.disabledAt !== null,
-    apis: apis.map(({ identifier }) => identifier),
-  }
-}
-
-function cameJson({ registeredWith }: Client): Record<string, unknown> {
-  return registeredWith ? { registered_by: 'itself', registration_token: registeredWith.name } : {}
-}
 
 function howItCame({ registeredWith }: Client): string {
   return registeredWith ? `by itself, with the token “${registeredWith.name}”` : 'by an admin'
-}
-
-/** What one looks for first, first; the database keeps no order. */
-const order = [
-  'client_name',
-  'client_uri',
-  'application_type',
-  'redirect_uris',
-  'post_logout_redirect_uris',
-  'initiate_login_uri',
-  'backchannel_logout_uri',
-  'backchannel_logout_session_required',
-  'frontchannel_logout_uri',
-  'frontchannel_logout_session_required',
-  'scope',
-  'grant_types',
-  'response_types',
-  'token_endpoint_auth_method',
-]
-
-function inOrder(metadata: Record<string, unknown>): Record<string, unknown> {
-  const names = [...order.filter((name) => name in metadata), ...Object.keys(metadata).toSorted()]
-  return Object.fromEntries(names.map((name) => [name, metadata[name]]))
 }
 
 export function showClient(out: Output, client: Client, issuer: string, secret?: string): void {

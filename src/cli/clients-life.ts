@@ -1,7 +1,8 @@
 /** `idp clients rotate-secret disable enable delete`: what ends something that works today. */
 import type { Command } from 'commander'
+import { clientJson } from '../clients/client-json.ts'
 import { deleteClient, disableClient, enableClient, rotateSecret } from '../clients/client-life.ts'
-import { clientJson, stamp } from './client-view.ts'
+import { stamp } from './client-view.ts'
 import { clientNotFound, resolveClient } from './clients-find.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'

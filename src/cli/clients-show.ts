@@ -1,8 +1,9 @@
 /** `idp clients list get presets`: what is registered, and what could be. */
 import type { Command } from 'commander'
+import { clientJson } from '../clients/client-json.ts'
 import { listClients } from '../clients/clients.ts'
 import { findPreset, presets } from '../clients/presets.ts'
-import { clientJson, setupOf, showClient, showSetup } from './client-view.ts'
+import { setupOf, showClient, showSetup } from './client-view.ts'
 import { resolveClient } from './clients-find.ts'
 import { type Context, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'

@@ -14,6 +14,7 @@ import {
   removeMember,
   updateGroup,
 } from '../roles/groups.ts'
+import { groupJson } from '../roles/json.ts'
 import { stamp } from './client-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
@@ -243,17 +244,6 @@ async function roleIds(db: Db, names: string[] = []): Promise<string[]> {
   const ids: string[] = []
   for (const name of names) ids.push((await resolveRole(db, name)).id)
   return ids
-}
-
-export function groupJson(group: Group): Record<string, unknown> {
-  return {
-    name: group.name,
-    description: group.description,
-    roles: group.roles,
-    members: group.members,
-    created_at: group.createdAt.toISOString(),
-    updated_at: group.updatedAt.toISOString(),
-  }
 }
 
 function show(out: Output, group: Group): void {

@@ -1,21 +1,7 @@
-/** How a signing key looks, to programs and to people, and why it stays as it is. */
+/** How a signing key looks to people, and why it stays as it is. */
 import type { Keys } from '../oidc/key-acts.ts'
 import type { KeyView } from '../oidc/key-times.ts'
 import { CliError, exitCodes } from './errors.ts'
-
-/** `until` is the earliest end of its state, as `untilInWords` says it. */
-export function keyJson(key: KeyView): Record<string, unknown> {
-  return {
-    kid: key.kid,
-    alg: key.alg,
-    state: key.state,
-    since: key.since.toISOString(),
-    until: key.until.toISOString(),
-    published_at: key.publishedAt.toISOString(),
-    activated_at: key.activatedAt?.toISOString() ?? null,
-    stopped_at: key.stoppedAt?.toISOString() ?? null,
-  }
-}
 
 const untilWords = {
   next: 'may sign from',

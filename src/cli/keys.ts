@@ -4,6 +4,7 @@ import type { Actor } from '../audit/audit.ts'
 import { readSecretKeys } from '../config/commands.ts'
 import { createKeyring } from '../crypto.ts'
 import type { Keys } from '../oidc/key-acts.ts'
+import { keyJson } from '../oidc/key-json.ts'
 import { discardKeys } from '../oidc/key-leak.ts'
 import { type Rotated, retireKey, rotateKeys } from '../oidc/key-rotation.ts'
 import { listKeys } from '../oidc/key-times.ts'
@@ -11,14 +12,7 @@ import { SecretKeyError, type SigningAlgorithm, signingAlgorithms } from '../oid
 import { type Connected, type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
-import {
-  believedUntil,
-  keyJson,
-  mayNotRetire,
-  tooEarly,
-  toTheSecond,
-  untilInWords,
-} from './key-view.ts'
+import { believedUntil, mayNotRetire, tooEarly, toTheSecond, untilInWords } from './key-view.ts'
 import type { Cell } from './output.ts'
 import { didYouMean } from './text.ts'
 

@@ -40,19 +40,6 @@ async function findAtClient(
   return client && findRole(db, roleId(name.slice(slash + 1), client.id))
 }
 
-export function roleJson(role: Role): Record<string, unknown> {
-  return {
-    id: role.id,
-    name: role.name,
-    client_id: role.clientId,
-    description: role.description,
-    permissions: role.permissions,
-    built_in: role.builtIn,
-    created_at: role.createdAt.toISOString(),
-    updated_at: role.updatedAt.toISOString(),
-  }
-}
-
 export function showRole(out: Output, role: Role): void {
   out.fields([
     ['Role', role.id],

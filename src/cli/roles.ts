@@ -1,13 +1,14 @@
 /** `idp roles create list get update delete grant revoke`: what people and apps may do. */
 import type { Command } from 'commander'
 import { listHolders } from '../roles/holders.ts'
+import { roleJson } from '../roles/json.ts'
 import { createRole, deleteRole, listRoles, updateRole } from '../roles/roles.ts'
 import { resolveClient } from './clients-find.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import { collect, confirm } from './input.ts'
-import { ofClient, resolveRole, roleJson, showRole } from './role-view.ts'
+import { ofClient, resolveRole, showRole } from './role-view.ts'
 import { addRolesGrant } from './roles-grant.ts'
 
 type Named = { client?: string; json?: boolean }

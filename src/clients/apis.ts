@@ -49,7 +49,13 @@ const types = sql<AuthorizationType[]>`coalesce((
   select json_agg(json_build_object('name', t.name, 'schema', t.schema) order by t.name)
   from authorization_types t where t.api_identifier = apis.identifier), '[]')`
 
-export function findApi(db: Db, identifier: string): Promise<Api | undefined> {
+/** `lock` holds other changes of it back until the transaction ends. */
+export async function findApi(
+  db: Db,
+  identifier: string,
+  { lock = false } = {},
+): Promise<Api | undefined> {
+  if (lock) await sql`select 1 from apis where identifier = ${identifier} for update`.execute(db)
   return db
     .selectFrom('apis')
     .select(columns)

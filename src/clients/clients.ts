@@ -94,8 +94,9 @@ export async function findClient(db: Db, nameOrId: string): Promise<Client | und
   return row && withoutHashes(row)
 }
 
-/** Throws `client_not_found`. */
-export async function getClient(db: Db, id: string): Promise<Client> {
+/** `lock` holds other changes of it back until the transaction ends. Throws `client_not_found`. */
+export async function getClient(db: Db, id: string, { lock = false } = {}): Promise<Client> {
+  if (lock) await sql`select 1 from clients where id = ${id} for update`.execute(db)
   const [row] = await readClients(db, sql`c.id = ${id}`)
   if (!row) throw new AppError('client_not_found', 404, { detail: `There is no client ${id}.` })
   return withoutHashes(row)
@@ -117,6 +118,24 @@ export async function listClients(db: Db): Promise<Client[]> {
   return (await readClients(db, sql`true`)).map(withoutHashes)
 }
 
+/** By name, then id, a page at a time. `sortName` is what comes before the id in the order. */
+export async function searchClients(
+  db: Db,
+  filter: {
+    preset?: string | undefined
+    disabled?: boolean | undefined
+    name?: string | undefined
+  },
+  { after, limit }: { after?: { name: string; id: string } | undefined; limit: number },
+): Promise<(Client & { sortName: string })[]> {
+  const { preset, disabled, name } = filter
+  const condition = sql`(${preset ?? null}::text is null or c.preset = ${preset ?? ''})
+    and (${disabled ?? null}::boolean is null or (c.disabled_at is not null) = ${disabled ?? false})
+    and (${name ?? null}::text is null or lower(c.name) = lower(${name ?? ''}))
+    and (${after?.name ?? null}::text is null or (lower(c.name), c.id) > (${after?.name ?? ''}, ${after?.id ?? ''}))`
+  return (await readClients(db, condition, limit)).map(withoutHashes)
+}
+
 /** Whether any app of ours that is on asks for passwords itself. */
 export async function someClientChallenges(db: Db): Promise<boolean> {
   const { rows } = await sql`select from clients
@@ -134,11 +153,15 @@ const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 type Secret = { hash: Buffer; createdAt: Date; expiresAt: Date | null }
-type Row = Omit<Client, 'secrets'> & { secrets: Secret[] }
+type Row = Omit<Client, 'secrets'> & { secrets: Secret[]; sortName: string }
 
-async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<Row[]> {
+async function readClients(
+  db: Db,
+  condition: ReturnType<typeof sql>,
+  limit: number | null = null,
+): Promise<Row[]> {
   const { rows } = await sql<Omit<Row, 'secrets'> & { secrets: [string, number, number | null][] }>`
-    select c.id, c.name, c.preset, c.metadata, c.first_party, c.pkce_required, c.ignores_unknown_resource,
+    select c.id, c.name, lower(c.name) as sort_name, c.preset, c.metadata, c.first_party, c.pkce_required, c.ignores_unknown_resource,
       c.profile, c.access_token_seconds, c.refresh_idle_seconds, c.refresh_total_seconds, c.refresh_rotation,
       c.userinfo_acr, c.userinfo_max_age_seconds, c.authorization_challenge,
       c.second_factor, c.second_factors, c.certificate_authorities, c.claim_names,
@@ -168,7 +191,8 @@ async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<R
         union all
         select ${jwtBearer} where exists (select from trusted_issuer_clients i where i.client_id = c.id)
       ) as policy_grants
-    from clients c where ${condition} order by lower(c.name)`.execute(db)
+    from clients c where ${condition}
+    order by lower(c.name), c.id limit ${limit}`.execute(db)
   return rows.map((row) => ({
     ...row,
     secrets: row.secrets.map(([hash, createdAt, expiresAt]) => ({
@@ -179,6 +203,6 @@ async function readClients(db: Db, condition: ReturnType<typeof sql>): Promise<R
   }))
 }
 
-function withoutHashes({ secrets, ...row }: Row): Client {
+function withoutHashes({ secrets, ...row }: Row): Client & { sortName: string } {
   return { ...row, secrets: secrets.map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })) }
 }

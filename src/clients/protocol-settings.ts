@@ -4,7 +4,7 @@
  */
 import type { ClientMetadata } from './metadata.ts'
 
-const members = {
+export const settingMembers = {
   authAlg: 'token_endpoint_auth_signing_alg',
   tlsSubjectDn: 'tls_client_auth_subject_dn',
   tlsSanDns: 'tls_client_auth_san_dns',
@@ -33,7 +33,10 @@ const members = {
 
 /** Undefined leaves what was; null and false take it away. */
 export type ProtocolSettings = {
-  [Name in keyof typeof members]?: ClientMetadata[(typeof members)[Name]] | null | undefined
+  [Name in keyof typeof settingMembers]?:
+    | ClientMetadata[(typeof settingMembers)[Name]]
+    | null
+    | undefined
 }
 
 export function applySettings(
@@ -41,7 +44,7 @@ export function applySettings(
   settings: ProtocolSettings,
 ): ClientMetadata {
   const next: Record<string, unknown> = { ...metadata }
-  for (const [name, member] of Object.entries(members)) {
+  for (const [name, member] of Object.entries(settingMembers)) {
     const value = settings[name as keyof ProtocolSettings]
     if (value === null || value === false) delete next[member]
     else if (value !== undefined) next[member] = value

@@ -49,6 +49,20 @@ export async function listClientRoles(db: Db, clientId: string): Promise<string[
   return rows.map(({ role }) => role)
 }
 
+/** Of several at once, sorted by role. */
+export function listRolesOfClients(
+  db: Db,
+  clientIds: readonly string[],
+): Promise<{ clientId: string; role: string }[]> {
+  if (clientIds.length === 0) return Promise.resolve([])
+  return db
+    .selectFrom('clientRoles')
+    .select(['clientId', 'role'])
+    .where('clientId', 'in', clientIds)
+    .orderBy('role')
+    .execute()
+}
+
 /** Accounts and apps that hold it, people also by their groups; at most 1,000 of each. */
 export async function listHolders(
   db: Db,

@@ -33,13 +33,11 @@ export function createAdmission(db: Db) {
     const holder = holderOf(caller)
     const holdings = await readHoldings(db, holder)
     const [ownAction = '', type = ''] = permission.split(':')
-    const resource = { type, ...objectOf(type, given) }
+    const resource = { type, ...objectOf(type, operation.path, given) }
     const may = (action: string) => isMet(holdings, action, resource, ctx, caller)
-    const actor = {
-      kind: caller.accountId === undefined ? 'client' : 'person',
-      id: holder.id,
-    } as const
-    admitted.set(caller, { by: { actor, origin: ctx.state.origin }, may })
+    const { origin } = ctx.state
+    const kind = caller.accountId === undefined ? 'client' : 'person'
+    admitted.set(caller, { by: { actor: { kind, id: holder.id, origin }, origin }, may })
     if (!may(ownAction)) throw new AppError('forbidden', 403)
   }
 
@@ -72,12 +70,16 @@ function isMet(
 }
 
 /** Which one it is, and whose, as far as the request says it. */
-function objectOf(type: string, { params, query }: Given): { id?: string; owner?: string } {
+function objectOf(
+  type: string,
+  path: string,
+  { params, query }: Given,
+): { id?: string; owner?: string } {
+  const noun = path.split('/')[3]
   const [first] = Object.values(params)
-  const { account } = query
-  const owner = type === 'accounts' ? first : account
+  const owner = noun === 'accounts' ? first : query.account
   return {
-    ...(first === undefined ? {} : { id: first }),
+    ...(first === undefined || noun !== type ? {} : { id: first }),
     ...(typeof owner === 'string' ? { owner } : {}),
   }
 }

@@ -2,12 +2,17 @@
 import type { Middleware } from 'koa'
 import { createSignInDemand } from '../account/context.ts'
 import { allowOrigins } from '../cors.ts'
-import { type Operations, routesOf } from '../operations.ts'
+import { routesOf } from '../operations.ts'
+import { accountActsHandlers } from './account-acts.ts'
 import { accountsHandlers } from './accounts.ts'
-import { accountsOperations } from './accounts-operations.ts'
 import { createAdmission } from './admission.ts'
+import { apisHandlers } from './apis.ts'
+import { clientsHandlers } from './clients.ts'
 import type { AdminDeps, AdminHandlers } from './context.ts'
+import { groupsHandlers } from './groups.ts'
+import { adminOperations } from './operations.ts'
 import { performing } from './perform.ts'
+import { rolesHandlers } from './roles.ts'
 
 export function adminApiRoutes(deps: AdminDeps): Middleware[] {
   const admission = createAdmission(deps.database.db)
@@ -20,7 +25,16 @@ export function adminApiRoutes(deps: AdminDeps): Middleware[] {
       if (caller.accountId !== undefined) await demand(ctx, caller)
     },
   }
-  const noun = <Table extends Operations>(table: Table, handlers: AdminHandlers<Table>) =>
-    routesOf(table, performing(table, handlers, admission, deps), doors)
-  return [allowOrigins('/api/admin'), ...noun(accountsOperations, accountsHandlers(deps))]
+  const handlers: AdminHandlers<typeof adminOperations> = {
+    ...accountsHandlers(deps),
+    ...accountActsHandlers(deps),
+    ...clientsHandlers(deps),
+    ...apisHandlers(deps),
+    ...rolesHandlers(deps, () => adminOperations),
+    ...groupsHandlers(deps),
+  }
+  return [
+    allowOrigins('/api/admin'),
+    ...routesOf(adminOperations, performing(adminOperations, handlers, admission, deps), doors),
+  ]
 }

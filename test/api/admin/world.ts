@@ -2,6 +2,7 @@
 import { disableAccount } from '../../../src/accounts/accounts.ts'
 import { openApiDocument } from '../../../src/api/openapi.ts'
 import { createKeyring, newId } from '../../../src/crypto.ts'
+import { createGroup } from '../../../src/roles/groups.ts'
 import { grantRole, revokeRole } from '../../../src/roles/holders.ts'
 import { createRole } from '../../../src/roles/roles.ts'
 import { createForger } from '../../support/forged-tokens.ts'
@@ -99,6 +100,18 @@ export async function createWorld() {
     fresh: (word = 'thing') => `${word}${newId().replaceAll('-', '').slice(-12)}`,
     somebody: (roles?: string[]) => createPerson(server, roles ? { roles } : {}),
   }
+}
+
+export async function makeRole({ db, fresh }: Pick<World, 'db' | 'fresh'>): Promise<string> {
+  const name = fresh('role')
+  await createRole(db, { name, permissions: ['read:notes'] }, operator)
+  return name
+}
+
+export async function makeGroup({ db, fresh }: Pick<World, 'db' | 'fresh'>): Promise<string> {
+  const name = fresh('Team')
+  await createGroup(db, { name }, operator)
+  return name
 }
 
 /** With a token of every scope, and the ID token of the same sign-in. */

@@ -118,7 +118,7 @@ export async function listClients(db: Db): Promise<Client[]> {
   return (await readClients(db, sql`true`)).map(withoutHashes)
 }
 
-/** By name, then id, a page at a time. `sortName` is what comes before the id in the order. */
+/** By name, then id, a page at a time. */
 export async function searchClients(
   db: Db,
   filter: {
@@ -127,12 +127,12 @@ export async function searchClients(
     name?: string | undefined
   },
   { after, limit }: { after?: { name: string; id: string } | undefined; limit: number },
-): Promise<(Client & { sortName: string })[]> {
+): Promise<Client[]> {
   const { preset, disabled, name } = filter
   const condition = sql`(${preset ?? null}::text is null or c.preset = ${preset ?? ''})
     and (${disabled ?? null}::boolean is null or (c.disabled_at is not null) = ${disabled ?? false})
     and (${name ?? null}::text is null or lower(c.name) = lower(${name ?? ''}))
-    and (${after?.name ?? null}::text is null or (lower(c.name), c.id) > (${after?.name ?? ''}, ${after?.id ?? ''}))`
+    and (${after?.name ?? null}::text is null or (lower(c.name), c.id) > (lower(${after?.name ?? ''}), ${after?.id ?? ''}))`
   return (await readClients(db, condition, limit)).map(withoutHashes)
 }
 
@@ -153,7 +153,7 @@ const tokenExchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const jwtBearer = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 type Secret = { hash: Buffer; createdAt: Date; expiresAt: Date | null }
-type Row = Omit<Client, 'secrets'> & { secrets: Secret[]; sortName: string }
+type Row = Omit<Client, 'secrets'> & { secrets: Secret[] }
 
 async function readClients(
   db: Db,
@@ -161,7 +161,7 @@ async function readClients(
   limit: number | null = null,
 ): Promise<Row[]> {
   const { rows } = await sql<Omit<Row, 'secrets'> & { secrets: [string, number, number | null][] }>`
-    select c.id, c.name, lower(c.name) as sort_name, c.preset, c.metadata, c.first_party, c.pkce_required, c.ignores_unknown_resource,
+    select c.id, c.name, c.preset, c.metadata, c.first_party, c.pkce_required, c.ignores_unknown_resource,
       c.profile, c.access_token_seconds, c.refresh_idle_seconds, c.refresh_total_seconds, c.refresh_rotation,
       c.userinfo_acr, c.userinfo_max_age_seconds, c.authorization_challenge,
       c.second_factor, c.second_factors, c.certificate_authorities, c.claim_names,
@@ -203,6 +203,6 @@ async function readClients(
   }))
 }
 
-function withoutHashes({ secrets, ...row }: Row): Client & { sortName: string } {
+function withoutHashes({ secrets, ...row }: Row): Client {
   return { ...row, secrets: secrets.map(({ createdAt, expiresAt }) => ({ createdAt, expiresAt })) }
 }

@@ -25,10 +25,14 @@ export type QueuedMail = {
 
 export const mostMails = 1000
 
-/** The oldest first. */
+/** The oldest first; `after` is the last id of the page before. */
 export async function listMails(
   db: Db,
-  { failedOnly = false, limit = 100 }: { failedOnly?: boolean; limit?: number } = {},
+  {
+    failedOnly = false,
+    limit = 100,
+    after,
+  }: { failedOnly?: boolean; limit?: number; after?: string | undefined } = {},
 ): Promise<QueuedMail[]> {
   const { rows } = await sql<QueuedMail>`
     select j.id::text, t.identifier as kind, j.attempts::int, j.max_attempts::int, j.created_at, j.run_at as next_at,
@@ -43,6 +47,7 @@ export async function listMails(
     left join sign_in_codes s on encode(s.flow_hash, 'hex') = j.payload ->> 'flow'
     left join accounts a on a.id::text = j.payload ->> 'accountId'
     where starts_with(t.identifier, 'mail.')
+      and j.id > ${after ?? '0'}::bigint
       and (not ${failedOnly}::boolean or (j.attempts >= j.max_attempts and j.locked_at is null))
     order by j.id
     limit ${Math.min(Math.max(limit, 1), mostMails)}`.execute(db)

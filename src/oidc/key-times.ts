@@ -24,6 +24,8 @@ export const keyTimes = {
 export type KeyView = {
   kid: string
   alg: SigningAlgorithm
+  /** The public part, as in the key set. */
+  publicJwk: Record<string, unknown>
   state: KeyState
   publishedAt: Date
   activatedAt: Date | null
@@ -45,7 +47,15 @@ export async function listKeys(db: Db, jwksMaxAgeSeconds: number): Promise<KeyVi
     else stopped_at + make_interval(secs => ${keyTimes.known}) end`
   return db
     .selectFrom('signingKeys')
-    .select(['kid', 'alg', 'state', 'createdAt as publishedAt', 'activatedAt', 'stoppedAt'])
+    .select([
+      'kid',
+      'alg',
+      'publicJwk',
+      'state',
+      'createdAt as publishedAt',
+      'activatedAt',
+      'stoppedAt',
+    ])
     .select([
       sql<Date>`coalesce(retired_at, stopped_at, activated_at, created_at)`.as('since'),
       until.as('until'),

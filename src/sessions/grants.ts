@@ -23,10 +23,16 @@ export type Grant = {
 
 export type WhichGrants = { id?: string; accountId?: string; clientId?: string; offline?: boolean }
 
+/** As exact as our clocks tell it. */
+const created = sql`date_trunc('milliseconds', g.created_at)`
+
+/** `after`: the last of the page before, by what it is sorted by. */
+type PageOf = { limit?: number; after?: { at: string; id: string } | undefined }
+
 /** The newest first, at most 1,000 at once. All that are given must fit. */
 export async function listGrants(
   db: Db,
-  { id, accountId, clientId, offline, limit = 100 }: WhichGrants & { limit?: number } = {},
+  { id, accountId, clientId, offline, limit = 100, after }: WhichGrants & PageOf = {},
 ): Promise<Grant[]> {
   const { rows } = await sql<Grant>`
     select g.id, g.account_id, a.username, g.client_id, c.name as client_name, g.scopes, g.offline,
@@ -40,7 +46,10 @@ export async function listGrants(
       and (${accountId ?? null}::uuid is null or g.account_id = ${accountId ?? null})
       and (${clientId ?? null}::text is null or g.client_id = ${clientId ?? null})
       and (not ${offline ?? false}::boolean or g.offline)
-    order by g.created_at desc, g.id
+      and (${after?.at ?? null}::timestamptz is null
+        or ${created} < ${after?.at ?? null}::timestamptz
+        or (${created} = ${after?.at ?? null}::timestamptz and g.id > ${after?.id ?? ''}))
+    order by ${created} desc, g.id
     limit ${Math.min(Math.max(limit, 1), 1000)}`.execute(db)
   return rows
 }

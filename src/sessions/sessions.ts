@@ -16,10 +16,16 @@ export type Session = {
   clientIds: string[]
 }
 
+/** As exact as our clocks tell it. */
+const signedIn = sql`date_trunc('milliseconds', coalesce(s.signed_in_at, s.created_at))`
+
+/** `after`: the last of the page before, by what it is sorted by. */
+type PageOf = { limit?: number; after?: { at: string; id: string } | undefined }
+
 /** The newest sign-in first, at most 1,000 at once. Whoever has not signed in has no session here. */
 export async function listSessions(
   db: Db,
-  { uid, accountId, clientId, limit = 100 }: WhichSessions & { limit?: number } = {},
+  { uid, accountId, clientId, limit = 100, after }: WhichSessions & PageOf = {},
 ): Promise<Session[]> {
   const { rows } = await sql<Session>`
     select s.uid, s.account_id, a.username, coalesce(s.signed_in_at, s.created_at) as signed_in_at,
@@ -30,7 +36,10 @@ export async function listSessions(
       and (${uid ?? null}::text is null or s.uid = ${uid ?? null})
       and (${accountId ?? null}::uuid is null or s.account_id = ${accountId ?? null})
       and (${clientId ?? null}::text is null or s.authorizations ? ${clientId ?? ''})
-    order by signed_in_at desc, s.uid
+      and (${after?.at ?? null}::timestamptz is null
+        or ${signedIn} < ${after?.at ?? null}::timestamptz
+        or (${signedIn} = ${after?.at ?? null}::timestamptz and s.uid > ${after?.id ?? ''}))
+    order by ${signedIn} desc, s.uid
     limit ${Math.min(Math.max(limit, 1), 1000)}`.execute(db)
   return rows
 }

@@ -5,6 +5,8 @@ import { named } from '../operations.ts'
 
 const text = z.string()
 
+const entry = z.array(z.string().max(200)).max(200).nullable().optional()
+
 const answered = {
   ...clientMembers,
   client_id: text,
@@ -58,7 +60,12 @@ export const newClient = named(
 
 export const clientChange = named(
   'AdminClientChange',
-  z.strictObject({ ...clientMembers, disabled: z.boolean().optional() }),
+  z.strictObject({
+    ...clientMembers,
+    disabled: z.boolean().optional(),
+    allowed_roles: entry.meta({ description: 'Whom alone it lets in; null for everybody.' }),
+    allowed_groups: entry,
+  }),
 )
 
 export const rotation = z.strictObject({

@@ -16,6 +16,7 @@ import { updateClient } from '../../clients/update-client.ts'
 import type { Db } from '../../database/connection.ts'
 import { transact } from '../../database/transact.ts'
 import { AppError } from '../../errors.ts'
+import { setClientAccess } from '../../roles/client-access.ts'
 import { grantRole, listClientRoles, listRolesOfClients, revokeRole } from '../../roles/holders.ts'
 import { assertMayEverything, assertMayManage, type By } from '../../roles/may-grant.ts'
 import { demandMatch, tagged } from '../etags.ts'
@@ -49,7 +50,7 @@ export function clientsHandlers({
           }
           return found
         },
-        keysOf: ({ sortName, id }) => [sortName, id],
+        keysOf: ({ name, id }) => [name, id],
         toJson: (client) => show(client, held.get(client.id) ?? []),
       })
     },
@@ -71,13 +72,16 @@ export function clientsHandlers({
     },
 
     async 'clients.update'({ ctx, db, by, params: { id = '' }, body }) {
-      const { disabled, ...members } = body
+      const { disabled, allowed_roles: roles, allowed_groups: groups, ...members } = body
       const secret = await onClient(db, by, id, async (trx) => {
         demandMatch(ctx, await read(trx, id), { required: true })
         const done = await updateClient(trx, id, changeFromMembers(members), acting(by))
         if (!done) throw notFound('client_not_found')
         if (!done.ok) throw refused(done)
         await assertMayReach(trx, by, done.client)
+        if (roles !== undefined || groups !== undefined) {
+          await setClientAccess(trx, id, { roles: listOf(roles), groups: listOf(groups) }, by)
+        }
         if (disabled === true) await disableClient(trx, id, acting(by))
         if (disabled === false) await enableClient(trx, id, acting(by))
         return done.secret
@@ -131,6 +135,11 @@ function onClient<T>(db: Db, by: By, id: string, act: (trx: Db) => Promise<T>): 
 /** By a scope of our own API an app does what its people may, without being asked by them where it is ours. */
 async function assertMayReach(trx: Db, by: By, client: Client): Promise<void> {
   if (splitScope(wholeScope(client)).some(isOwnScope)) await assertMayEverything(trx, by)
+}
+
+/** Null and an empty list let everybody in. */
+function listOf(given: string[] | null | undefined): string[] | undefined {
+  return given === null ? [] : given
 }
 
 async function read(db: Db, id: string) {

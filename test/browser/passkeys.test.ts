@@ -1,5 +1,5 @@
 /** Passkeys in Chromium, with its virtual authenticator: what people do, and what the browser adds to the checks. */
-import type { CDPSession, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { listPasskeys } from '../../src/credentials/passkeys.ts'
 import { auditOf } from '../support/audit.ts'
@@ -7,29 +7,12 @@ import { useBrowser } from '../support/browser.ts'
 import { createPerson, type Person } from '../support/person.ts'
 import { startTestServer } from '../support/server.ts'
 import { fillSignIn } from './steps.ts'
+import { type Device, giveDevice, touch } from './virtual-device.ts'
 
 const server = await startTestServer()
 const { db } = server.database
 const browser = useBrowser()
 const path = `${server.origin}/account/passkeys`
-
-type Device = { protocol: CDPSession; authenticatorId: string }
-
-async function giveDevice(page: Page, more: { verified?: boolean } = {}): Promise<Device> {
-  const protocol = await page.context().newCDPSession(page)
-  await protocol.send('WebAuthn.enable', { enableUI: false })
-  const { authenticatorId } = await protocol.send('WebAuthn.addVirtualAuthenticator', {
-    options: {
-      protocol: 'ctap2',
-      transport: 'internal',
-      hasResidentKey: true,
-      hasUserVerification: true,
-      isUserVerified: more.verified ?? true,
-      automaticPresenceSimulation: true,
-    },
-  })
-  return { protocol, authenticatorId }
-}
 
 async function openPasskeys(page: Page, person: Person): Promise<void> {
   await page.goto(`${server.origin}/sign-in?to=passkeys`)
@@ -89,10 +72,6 @@ async function addOne(page: Page, person: Person): Promise<Device> {
   await page.locator('.notice').waitFor()
   return device
 }
-
-/** While it is off, the browser offers passkeys and nobody takes one. */
-const touch = ({ protocol, authenticatorId }: Device, enabled: boolean) =>
-  protocol.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
 
 async function signOut(page: Page): Promise<void> {
   await page.context().clearCookies()

@@ -3,11 +3,15 @@ import { expect, test } from 'vitest'
 import { createApi } from '../../src/clients/apis.ts'
 import { getClient } from '../../src/clients/clients.ts'
 import { allowExchange } from '../../src/clients/exchanges.ts'
+import { createIssuer } from '../../src/clients/issuers.ts'
+import { randomToken } from '../../src/crypto.ts'
 import { setClientAccess } from '../../src/roles/client-access.ts'
 import { addMember, createGroup, removeMember } from '../../src/roles/groups.ts'
 import { grantRole, revokeRole } from '../../src/roles/holders.ts'
 import { createRole } from '../../src/roles/roles.ts'
 import { auditOf } from '../support/audit.ts'
+import { createKey } from '../support/client-keys.ts'
+import { askForCode, connect, poll, typeCode } from '../support/device.ts'
 import {
   authorize,
   createBrowser,
@@ -199,6 +203,61 @@ test('token exchange, native sign-in and the backchannel give nothing round the 
   })
   expect(question.status).toBe(400)
   expect(question.body.auth_req_id).toBeUndefined()
+})
+
+test('a device is told no, and its person why', async () => {
+  const tv = await limited({ preset: 'device' })
+  const shown = await askForCode(tv)
+  const browser = createBrowser(server)
+  const asked = await browser.press(await typeCode(browser, shown), 'continue')
+  const page = await signInAt(browser, asked, bob)
+  expect(page.url).toMatch(/\/no-access$/)
+  await browser.press(page, 'cancel')
+  expect((await poll(tv, shown)).body).toMatchObject({ error: 'access_denied' })
+})
+
+test('a device whose person lost the role before it asked gets nothing', async () => {
+  const tv = await limited({ preset: 'device' })
+  const eve = await createPerson(server, { roles: ['staff'] })
+  const shown = await askForCode(tv)
+  await connect(createBrowser(server), shown, eve)
+  await revokeRole(db, 'staff', { kind: 'account', id: eve.id }, by)
+  expect((await poll(tv, shown)).body.access_token).toBeUndefined()
+})
+
+test('somebody else’s word about a person opens nothing', async () => {
+  const key = await createKey()
+  const service = await limited({ preset: 'service', apis: ['https://front.example.com'] })
+  const issuer = 'https://partner.example.com'
+  const made = await createIssuer(
+    db,
+    {
+      issuer,
+      jwks: { keys: [key.publicJwk] },
+      algorithms: ['ES256'],
+      subject: 'account',
+      scopes: ['read'],
+      maxLifetimeSeconds: 300,
+      clients: [await getClient(db, service.id)],
+    },
+    by,
+  )
+  expect(made).toMatchObject({ ok: true })
+  const ask = async (sub: string) => {
+    const now = Math.floor(Date.now() / 1000)
+    const aud = server.origin
+    const times = { iat: now, exp: now + 60 }
+    const assertion = await key.sign({ iss: issuer, sub, aud, jti: randomToken(), ...times })
+    const { body } = await service.post('token', {
+      grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer',
+      assertion,
+      resource: 'https://front.example.com',
+      scope: 'read',
+    })
+    return body
+  }
+  expect(await ask(ada.id)).toHaveProperty('access_token')
+  expect(await ask(bob.id)).toMatchObject({ error: 'access_denied' })
 })
 
 test('members of a group who leave it are out', async () => {

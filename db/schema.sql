@@ -104,6 +104,16 @@ create table apis (
 );
 CREATE UNIQUE INDEX apis_built_in_idx ON apis USING btree (built_in) WHERE built_in;
 
+create table applied_objects (
+  kind text not null,
+  id text not null,
+  declared json not null,
+  created boolean not null,
+  place integer not null,
+  applied_at timestamp with time zone not null default now(),
+  constraint applied_objects_pkey PRIMARY KEY (kind, id)
+);
+
 create table audit_events (
   id uuid not null,
   at timestamp with time zone not null default now(),

@@ -15,6 +15,7 @@ import { registrationRoutes } from './api/registrations.ts'
 import { serviceSettingsRoutes } from './api/service-settings.ts'
 import { removeOldEvents } from './audit/retention.ts'
 import { removeEndedBlocks } from './blocks/blocks.ts'
+import { followBranding, readBranding } from './branding.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
 import { createBreachedPasswords } from './credentials/breached-passwords.ts'
@@ -118,6 +119,7 @@ export type AppOptions = {
 
 export function createApp(options: AppOptions): App {
   const { config, database, logger, mailer } = options
+  const call = followBranding(config)
   const { db, pool, reads } = database
   const keyring = createKeyring(config.secretKeys)
   let { keys, authorizationTypes } = options
@@ -128,7 +130,7 @@ export function createApp(options: AppOptions): App {
   const outgoing = createOutgoing(config)
   const engineCheck = createClientCheck(config.issuer, config.allowPrivateTargets)
   const clients = createClientCache(db, {
-    builtIn: [accountClient(config.issuer, config.brandName)],
+    builtIn: [accountClient(config.issuer, config)],
     documents: createMetadataDocuments({
       db,
       fetch: outgoing.fetch,
@@ -468,6 +470,7 @@ export function createApp(options: AppOptions): App {
         policies.forget()
         breached.forget()
         providers.forget()
+        call(await readBranding(db))
         await renewTypes()
       }
     },

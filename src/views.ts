@@ -63,7 +63,7 @@ export function createViews(options: {
   supportEmail?: string | undefined
   issuer: string
 }): Views {
-  const { brandName, supportEmail, issuer } = options
+  const { issuer } = options
   const phrases = readPhrases(join(directory, 'locales'))
   const assets = readAssets(join(directory, 'assets'))
   const engine = {
@@ -79,9 +79,14 @@ export function createViews(options: {
     const helpers = {
       ...words,
       locale,
-      brand: brandName,
+      // Read each time: an admin may change them while everything runs.
+      get brand() {
+        return options.brandName
+      },
       issuer,
-      supportEmail,
+      get supportEmail() {
+        return options.supportEmail
+      },
       assets: assets.paths,
       bold,
       link,
@@ -110,7 +115,7 @@ export function createViews(options: {
       return {
         subject: phrases[locale].t(`mail.${named}.subject`, {
           ...values,
-          brand: neutral(brandName),
+          brand: neutral(options.brandName),
         }),
         text: texts.render(`/mail/${name}.text.eta`, content).trim().concat('\n'),
         html: pages.render(`/mail/${name}.html.eta`, content),

@@ -17,6 +17,7 @@ import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'
 import { withExamples } from './help.ts'
 import { collect, confirm } from './input.ts'
+import { noteOwned } from './note-owned.ts'
 import type { Output } from './output.ts'
 
 type Resolve = (db: Db, identifier: string) => Promise<Api>
@@ -111,6 +112,7 @@ async function update(
       out.json({ changed: result.changed.map(inJson), api: apiJson(result.api) })
     } else showApi(out, result.api)
     out.say(result.changed.length > 0 ? `Changed ${identifier}.` : 'There was nothing to change.')
+    if (result.changed.length > 0) await noteOwned(out, db, 'api', identifier)
   })
 }
 

@@ -14,6 +14,7 @@ import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'
 import { withExamples } from './help.ts'
 import { collect } from './input.ts'
+import { noteOwned } from './note-owned.ts'
 import { notePrivateTargets } from './private-targets.ts'
 import { didYouMean } from './text.ts'
 import { noteUnreachableLevel } from './unreachable-level.ts'
@@ -206,6 +207,7 @@ async function update(context: Context, nameOrId: string, flags: UpdateFlags): P
     else showClient(out, client, config.issuer, secret)
     if (changed.length === 0) out.say('Nothing changed: it was so already.')
     else out.say(`Changed ${changed.join(', ')}; the server follows within two seconds.`)
+    if (changed.length > 0) await noteOwned(out, db, 'client', client.id)
     notePrivateTargets(out, client)
     noteUnreachableLevel(out, client)
     if (narrowed)

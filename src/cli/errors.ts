@@ -13,6 +13,8 @@ export const exitCodes = {
   conflict: 4,
   refused: 5,
   unreachable: 6,
+  /** Of `plan` alone: something would change. */
+  planned: 10,
 } as const
 
 export class CliError extends Error {

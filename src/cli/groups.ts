@@ -20,6 +20,7 @@ import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import { collect, confirm } from './input.ts'
+import { noteOwned } from './note-owned.ts'
 import type { Output } from './output.ts'
 import { resolveRole } from './role-view.ts'
 import { didYouMean } from './text.ts'
@@ -184,6 +185,7 @@ async function update(context: Context, name: string, flags: UpdateFlags): Promi
     if (flags.json) out.json({ changed, group: groupJson(group) })
     else show(out, group)
     out.say(changed.length === 0 ? 'Nothing changed.' : `Changed: ${changed.join(', ')}.`)
+    if (changed.length > 0) await noteOwned(out, db, 'group', group.name)
   })
 }
 

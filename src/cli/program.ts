@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { addAccess } from './access.ts'
 import { addApis } from './apis.ts'
+import { addApply } from './apply.ts'
 import { addAudit } from './audit.ts'
 import { addBackup } from './backup.ts'
 import { addBlocks } from './blocks.ts'
@@ -110,6 +111,7 @@ export function buildProgram(context: Context): Command {
   addBlocks(program, context)
   addSettings(program, context)
   program.commandsGroup('Running:')
+  addApply(program, context)
   addDoctor(program, context)
   addKeys(program, context)
   addWebhooks(program, context)

@@ -8,6 +8,7 @@ import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import { collect, confirm } from './input.ts'
+import { noteOwned } from './note-owned.ts'
 import { ofClient, resolveRole, showRole } from './role-view.ts'
 import { addRolesGrant } from './roles-grant.ts'
 
@@ -176,6 +177,7 @@ async function update(context: Context, name: string, flags: UpdateFlags): Promi
     if (flags.json) out.json({ changed, role: roleJson(role) })
     else showRole(out, role)
     out.say(changed.length === 0 ? 'Nothing changed.' : `Changed: ${changed.join(', ')}.`)
+    if (changed.length > 0) await noteOwned(out, db, 'role', id)
   })
 }
 

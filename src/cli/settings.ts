@@ -1,5 +1,6 @@
 /** `idp settings get update`: what an operator changes while everything runs; the rest is in the environment. */
 import { type Command, Option } from 'commander'
+import { type Branding, changeBranding, readBranding } from '../branding.ts'
 import {
   isSecondFactor,
   type SecondFactor,
@@ -34,6 +35,8 @@ type Flags = {
   rememberDays?: string
   breachedPasswords?: string
   auditRetention?: string
+  brandName?: string
+  supportEmail?: string
   json?: boolean
 }
 
@@ -71,6 +74,8 @@ export function addSettings(program: Command, context: Context): void {
         'on (Have I Been Pwned), off, or the address of a range service',
       )
       .option('--audit-retention <time>', 'how long the audit trail is kept, or never to end it')
+      .option('--brand-name <name>', 'on pages and mails; default for BRAND_NAME')
+      .option('--support-email <address>', 'whom people may ask; default for SUPPORT_EMAIL')
       .option('--json', 'print JSON')
       .action((flags: Flags) => update(context, flags)),
     [
@@ -94,7 +99,8 @@ function update(context: Context, flags: Flags): Promise<void> {
   }
   const breached = readBreached(flags.breachedPasswords)
   const retention = readRetention(flags.auditRetention)
-  if (Object.keys(change).length === 0 && !breached && !retention) {
+  const branding = brandingOf(flags)
+  if (Object.keys(change).length === 0 && !breached && !retention && !branding) {
     throw new CliError(exitCodes.usage, 'What is to change?', ['See: idp settings update --help'])
   }
   return withDatabase(context, async ({ db, out, io }) => {
@@ -102,6 +108,7 @@ function update(context: Context, flags: Flags): Promise<void> {
       if (Object.keys(change).length > 0) await changeSignInPolicy(trx, change, operator(io))
       if (breached) await changeBreachSetting(trx, breached, operator(io))
       if (retention) await changeAuditRetention(trx, retention, operator(io))
+      if (branding) await changeBranding(trx, branding, operator(io))
     })
     show(out, await readAll(db), flags)
     if (!flags.json) out.say('It counts from the next sign-in or new password on.')
@@ -151,19 +158,33 @@ function readRetention(time: string | undefined): AuditRetention | undefined {
   ])
 }
 
-type All = SignInPolicy & { breached: BreachSetting; retention: AuditRetention }
+/** Undefined when nothing is said of it. */
+function brandingOf({ brandName: name, supportEmail }: Flags): Partial<Branding> | undefined {
+  if (name === undefined && supportEmail === undefined) return undefined
+  const orDefault = (text: string) => (text === 'default' ? null : text)
+  return {
+    ...(name === undefined ? {} : { name: orDefault(name) }),
+    ...(supportEmail === undefined ? {} : { supportEmail: orDefault(supportEmail) }),
+  }
+}
+
+type All = SignInPolicy & {
+  breached: BreachSetting
+  retention: AuditRetention
+  branding: Branding
+}
 
 async function readAll(db: Db): Promise<All> {
   return {
     ...(await readSignInPolicy(db)),
     breached: await readBreachSetting(db),
     retention: await readAuditRetention(db),
+    branding: await readBranding(db),
   }
 }
 
 function show(out: Output, settings: All, flags: Flags): void {
-  const { when, factors, rememberDays, breached, retention } = settings
-
+  const { when, factors, rememberDays, breached, retention, branding } = settings
   if (flags.json) {
     const shown = {
       second_factor: when,
@@ -171,6 +192,8 @@ function show(out: Output, settings: All, flags: Flags): void {
       remember_days: rememberDays,
       breached_passwords: breached.url,
       audit_retention_days: retention.days,
+      brand_name: branding.name,
+      support_email: branding.supportEmail,
     }
     out.json({ settings: shown })
     return
@@ -181,5 +204,7 @@ function show(out: Output, settings: All, flags: Flags): void {
     ['Remembered', rememberDays === 0 ? 'never' : `for ${rememberDays} days`],
     ['Stolen passwords', breached.url === null ? 'not looked up' : `asked of ${breached.url}`],
     ['Audit trail', retention.days === null ? 'kept for ever' : `kept for ${retention.days} days`],
+    ['Brand', branding.name ?? 'as BRAND_NAME says'],
+    ['Support', branding.supportEmail ?? 'as SUPPORT_EMAIL says'],
   ])
 }

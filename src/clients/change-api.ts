@@ -93,6 +93,7 @@ export function updateApi(
     if (type || removeTypes.length > 0) changed.push('authorizationTypes')
     problems.push(...checkBuiltIn(before, changed))
     if (problems.length > 0) return { ok: false, problems }
+    if (changed.length === 0) return { ok: true, api: before, changed, losses: [] }
 
     const removed = before.scopes.filter((scope) => !scopes.includes(scope))
     const losses = await listLosses(trx, identifier, removed)
@@ -112,7 +113,6 @@ export function updateApi(
     if (removed.length > 0) await takeScopes(trx, identifier, removed)
     if (removed.length > 0 || removeTypes.length > 0) await endOpaqueTokens(trx, identifier)
     const api = (await findApi(trx, identifier)) as Api
-    if (changed.length === 0) return { ok: true, api, changed, losses }
     await bumpVersion(trx, 'clients')
     await record(trx, {
       type: 'api.updated',

@@ -5,6 +5,7 @@ import { splitScope } from './scopes.ts'
 
 /** How a field of ours that is no metadata is called by people. */
 const fieldNames = {
+  preset: 'preset',
   pkceRequired: 'pkce',
   firstParty: 'first_party',
   apis: 'apis',

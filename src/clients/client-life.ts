@@ -4,9 +4,11 @@
  */
 import { sql } from 'kysely'
 import { record } from '../audit/audit.ts'
+import { sha256 } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import { bumpVersion } from '../database/versions.ts'
+import { AppError } from '../errors.ts'
 import { type Client, getClient } from './clients.ts'
 import { addSecret, type By } from './create-client.ts'
 import { usesSecret } from './metadata.ts'
@@ -50,6 +52,50 @@ export function rotateSecret(
     })
     return { ok: true, client: await getClient(trx, id), secret }
   })
+}
+
+/**
+ * A secret that was made elsewhere, in place of all others. False when it is one of the living already. Throws
+ * `secret_taken` (409): two apps with one secret are one to whoever has it.
+ */
+export function giveSecret(
+  db: Db,
+  id: string,
+  secret: string,
+  { actor, origin }: By,
+): Promise<boolean> {
+  const hash = sha256(secret)
+  return transact(db, async (trx) => {
+    const { rows } = await sql`
+      select 1 from client_secrets where client_id = ${id} and hash = ${hash}
+        and (expires_at is null or expires_at > now())`.execute(trx)
+    if (rows.length > 0) return false
+    await trx.deleteFrom('clientSecrets').where('clientId', '=', id).execute()
+    const given = await trx
+      .insertInto('clientSecrets')
+      .values({ hash, clientId: id, expiresAt: null })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('clientId')
+      .executeTakeFirst()
+    if (!given) {
+      throw new AppError('secret_taken', 409, { detail: 'Another app has this secret already.' })
+    }
+    await bumpVersion(trx, 'clients')
+    await record(trx, { type: 'client.secret_given', actor, origin, clientId: id })
+    return true
+  })
+}
+
+/** Changes when the secrets do, and tells nothing of them. Undefined where there are none. */
+export async function secretFingerprint(db: Db, id: string): Promise<string | undefined> {
+  const rows = await db
+    .selectFrom('clientSecrets')
+    .select('hash')
+    .where('clientId', '=', id)
+    .orderBy('hash')
+    .execute()
+  if (rows.length === 0) return undefined
+  return sha256(Buffer.concat(rows.map(({ hash }) => hash))).toString('hex')
 }
 
 /** Its tokens end at once; what people allowed is remembered. `changed` is false when it was disabled already. */

@@ -22,6 +22,7 @@ import { withProfile } from './profiles.ts'
 import { applySettings, type ProtocolSettings } from './protocol-settings.ts'
 import { backchannelGrant, signsPeopleIn } from './rules/grants.ts'
 import { checkChallenge } from './rules/step-up.ts'
+import type { After } from './store-change.ts'
 
 /** What is not given comes from the profile or the preset. */
 export type ClientInput = ProtocolSettings &
@@ -54,21 +55,21 @@ export type Refused =
   | { ok: false; reason: 'invalid'; problems: Problem[] }
   | { ok: false; reason: 'taken'; field: 'name' | 'client_id'; client: Client }
 
-/**
- * `secret` is in clear here and never again. With `ifNotExists` a client of that name is the answer, unchanged
- * and without its secret, however many ask at once.
- */
-export async function createClient(
+/** What a client of this input is, before it is stored, and what speaks against it. */
+export type Prepared = { id: string; target: After; problems: Problem[] }
+
+/** Reads and judges; writes nothing. Undefined for an unknown preset. */
+export async function prepareClient(
   db: Db,
   given: ClientInput,
-  by: By & { ifNotExists?: boolean },
-): Promise<{ ok: true; created: boolean; client: Client; secret?: string } | Refused> {
+  engineCheck?: EngineCheck,
+): Promise<Prepared | undefined> {
   const preset = findPreset(given.preset)
-  if (!preset) return { ok: false, reason: 'invalid', problems: [unknownPreset] }
+  if (!preset) return undefined
   const grantTypes = given.grantTypes ?? [...preset.grantTypes]
   const input = withProfile(given, { grant_types: grantTypes })
   const policy = changedPolicy(noPolicy, input)
-  const access = await resolveAccess(db, {
+  const { problems: unresolved, ...access } = await resolveAccess(db, {
     scope: input.scope ?? preset.scopes.join(' '),
     apis: input.apis ?? [],
     // No preset gives any of it.
@@ -76,16 +77,36 @@ export async function createClient(
   })
   const metadata = draft(input, { ...preset, grantTypes }, access.standard)
   const pkceRequired = (input.pkce ?? preset.pkce) === 'required'
+  const firstParty = input.firstParty ?? false
   const id = input.clientId ?? makeId(input.name)
   const problems = [
     ...checkId(id),
-    ...access.problems,
+    ...unresolved,
     ...checkMetadata(metadata, { pkceRequired, ...policy }),
-    ...checkChallenge(metadata, policy, input.firstParty ?? false),
+    ...checkChallenge(metadata, policy, firstParty),
     ...(await unknownTypes(db, input.authorizationTypes, access.apis)),
   ]
-  if (problems.length === 0) problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
+  if (problems.length === 0) problems.push(...(await runEngineCheck(engineCheck, id, metadata)))
+  const { apis } = access
+  const ignoresUnknownResource = preset.ignoresUnknownResource ?? false
+  const target = { metadata, pkceRequired, firstParty, apis, ignoresUnknownResource, ...policy }
+  return { id, target: { ...target, preset: preset.name }, problems }
+}
+
+/**
+ * `secret` is in clear here and never again. With `ifNotExists` a client of that name is the answer, unchanged
+ * and without its secret, however many ask at once.
+ */
+export async function createClient(
+  db: Db,
+  input: ClientInput,
+  by: By & { ifNotExists?: boolean },
+): Promise<{ ok: true; created: boolean; client: Client; secret?: string } | Refused> {
+  const prepared = await prepareClient(db, input, by.engineCheck)
+  if (!prepared) return { ok: false, reason: 'invalid', problems: [unknownPreset] }
+  const { id, target, problems } = prepared
   if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
+  const { metadata, apis, ...columns } = target
 
   return transact(db, async (trx) => {
     const { numInsertedOrUpdatedRows: inserted } = await trx
@@ -93,12 +114,8 @@ export async function createClient(
       .values({
         id,
         name: input.name,
-        preset: preset.name,
         metadata: JSON.stringify(metadata),
-        firstParty: input.firstParty ?? false,
-        pkceRequired,
-        ignoresUnknownResource: preset.ignoresUnknownResource ?? false,
-        ...policy,
+        ...columns,
         disabledAt: null,
       })
       .onConflict((conflict) => conflict.doNothing())
@@ -106,7 +123,7 @@ export async function createClient(
     if (inserted === 0n)
       return answerTaken(trx, { ...input, clientId: id }, by.ifNotExists ?? false)
 
-    await storeApis(trx, id, access.apis)
+    await storeApis(trx, id, apis)
     const secret = usesSecret(metadata) ? await addSecret(trx, id) : undefined
     await bumpVersion(trx, 'clients')
     await record(trx, {
@@ -114,7 +131,7 @@ export async function createClient(
       actor: by.actor,
       origin: by.origin,
       clientId: id,
-      detail: { name: input.name, preset: preset.name, redirectUris: metadata.redirect_uris },
+      detail: { name: input.name, preset: target.preset, redirectUris: metadata.redirect_uris },
     })
     const client = await getClient(trx, id)
     return { ok: true, created: true, client, ...(secret === undefined ? {} : { secret }) }

@@ -121,12 +121,13 @@ export async function replaceClient(
     await sql`select 1 from clients where id = ${id} for update`.execute(trx)
     const before = await findManaged(trx, id, managementToken)
     if (!before) return { ok: false, reason: 'unauthorized' }
-    const { pkceRequired, firstParty } = before
+    const { preset, pkceRequired, firstParty, ignoresUnknownResource } = before
     const ours = changedPolicy(before, {})
     // Once more, with what an admin may have changed while an address of the app was read.
     const problems = checkMetadata(metadata, { pkceRequired, ...ours })
     if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
-    const after = { metadata, pkceRequired, firstParty, apis, ...ours }
+    const kept = { preset, pkceRequired, firstParty, ignoresUnknownResource, ...ours }
+    const after = { ...kept, metadata, apis }
     const { client: stored, secret } = await storeChange(trx, before, after, {
       actor: self(id),
       ...(from.origin ? { origin: from.origin } : {}),

@@ -15,21 +15,18 @@ import type { ClientPolicy } from './policy.ts'
 export type Changed = { client: Client; changed: string[]; narrowed: boolean; secret?: string }
 
 export type After = ClientPolicy & {
+  preset: string
   metadata: ClientMetadata
   pkceRequired: boolean
   firstParty: boolean
+  ignoresUnknownResource: boolean
   apis: AllowedApi[]
 }
 
 /** Part of the caller's transaction, which holds the row. */
-export async function storeChange(
-  trx: Db,
-  before: Client,
-  { metadata, pkceRequired, firstParty, apis, ...policy }: After,
-  by: By,
-): Promise<Changed> {
+export async function storeChange(trx: Db, before: Client, after: After, by: By): Promise<Changed> {
   const { id } = before
-  const after = { metadata, pkceRequired, firstParty, apis, ...policy }
+  const { metadata, apis, ...columns } = after
   const changed = differences(before, after)
   if (changed.length === 0) return { client: before, changed, narrowed: false }
   await trx
@@ -37,9 +34,7 @@ export async function storeChange(
     .set({
       name: metadata.client_name,
       metadata: JSON.stringify(metadata),
-      pkceRequired,
-      firstParty,
-      ...policy,
+      ...columns,
       updatedAt: sql<Date>`now()`,
     })
     .where('id', '=', id)

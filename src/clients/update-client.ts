@@ -82,7 +82,11 @@ export function updateClient(
       problems.push(...(await runEngineCheck(by.engineCheck, id, metadata)))
     if (problems.length > 0) return { ok: false, reason: 'invalid', problems }
 
-    const after = { metadata, pkceRequired, firstParty, apis: access.apis, ...policy }
+    const { preset, ignoresUnknownResource } = before
+    const after = {
+      ...{ preset, ignoresUnknownResource, ...policy },
+      ...{ metadata, pkceRequired, firstParty, apis: access.apis },
+    }
     const namesake = before.registeredWith ? undefined : await findClient(trx, metadata.client_name)
     if (before.name !== metadata.client_name && namesake && namesake.id !== id) {
       return { ok: false, reason: 'taken', field: 'name', client: namesake }

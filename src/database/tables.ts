@@ -246,6 +246,14 @@ export type Tables = {
     updatedAt: Generated<Date>
   }
   settings: { name: string; value: Json; updatedAt: Generated<Date> }
+  appliedObjects: {
+    kind: string
+    id: string
+    declared: Json<object>
+    created: boolean
+    place: number
+    appliedAt: Generated<Date>
+  }
   authenticators: {
     id: string
     accountId: string

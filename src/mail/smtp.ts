@@ -13,7 +13,7 @@ export function createSmtpTransport(options: {
   brandName: string
   waits?: typeof usualWaits
 }): Mailer {
-  const { smtpUrl, mailFrom, brandName, waits = usualWaits } = options
+  const { smtpUrl, mailFrom, waits = usualWaits } = options
   const transport = createTransport({
     pool: true,
     url: smtpUrl,
@@ -36,7 +36,7 @@ export function createSmtpTransport(options: {
     async send({ to, subject, text, html, id }: Mail) {
       try {
         await transport.sendMail({
-          from: { name: brandName, address: mailFrom },
+          from: { name: options.brandName, address: mailFrom },
           // As an object: an address in a header's text could be read as two.
           to: { name: '', address: to },
           envelope: { from: mailFrom, to: [to] },

@@ -36,8 +36,9 @@ export type MailerOptions = {
   dataDir: string
 }
 
-export function createMailer({ smtpUrl, ...options }: MailerOptions): Mailer {
-  const transport = smtpUrl ? createSmtpTransport({ smtpUrl, ...options }) : createMailbox(options)
+/** `brandName` is read for each mail. */
+export function createMailer(options: MailerOptions): Mailer {
+  const transport = hasServer(options) ? createSmtpTransport(options) : createMailbox(options)
   return {
     ...transport,
     async send(mail) {
@@ -45,6 +46,10 @@ export function createMailer({ smtpUrl, ...options }: MailerOptions): Mailer {
       await transport.send(mail)
     },
   }
+}
+
+function hasServer(options: MailerOptions): options is MailerOptions & { smtpUrl: string } {
+  return options.smtpUrl !== undefined && options.smtpUrl !== ''
 }
 
 /** What canonicalEmail lets through, and nothing that could mean a second mailbox (security AC-04). */

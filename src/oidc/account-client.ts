@@ -25,7 +25,7 @@ export type AccountPage = keyof typeof accountPages
 /** Cannot be taken by a registered app: those ids never hold a dot. */
 export const accountClientId = 'account.pages'
 
-export function accountClient(issuer: string, brandName: string): StoredClient {
+export function accountClient(issuer: string, named: { readonly brandName: string }): StoredClient {
   const metadata = {
     client_id: accountClientId,
     client_id_issued_at: 0,
@@ -39,7 +39,9 @@ export function accountClient(issuer: string, brandName: string): StoredClient {
   return {
     ...noPolicy,
     id: accountClientId,
-    name: brandName,
+    get name() {
+      return named.brandName
+    },
     preset: 'web',
     metadata: metadata as unknown as StoredClient['metadata'],
     firstParty: true,

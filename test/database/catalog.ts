@@ -65,6 +65,14 @@ export const catalog = {
     tokenAlg: 'text default',
     builtIn: 'boolean default',
   },
+  appliedObjects: {
+    kind: 'text',
+    id: 'text',
+    declared: 'json',
+    created: 'boolean',
+    place: 'integer',
+    appliedAt: 'timestamp with time zone default',
+  },
   auditEvents: {
     id: 'uuid',
     at: 'timestamp with time zone default',

@@ -1,0 +1,138 @@
+/**
+ * What a file of `idp apply` may say. Each section is a list of things under the names that the rest of the world gives
+ * them: RFC 7591 for apps, the words of `idp` for what is ours. What is left out has its default.
+ */
+import { z } from 'zod'
+import { tokenAlgs, tokenFormats } from '../clients/apis.ts'
+import { levels } from '../clients/levels.ts'
+import { authMethods } from '../clients/metadata.ts'
+import { profiles } from '../clients/policy.ts'
+import { presets } from '../clients/presets.ts'
+import { secondFactors, secondFactorTimes } from '../clients/second-factor.ts'
+import { durationPattern } from './durations.ts'
+
+const text = z.string().min(1).max(4000)
+const texts = z.array(text).max(200)
+const duration = z
+  .union([z.int().min(1).max(315_360_000), z.string().regex(durationPattern)])
+  .describe('Seconds, or a number with s, m, h or d.')
+const reference = z
+  .string()
+  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/)
+  .describe('Where the secret is: env:NAME or file:PATH. It never stands in this file.')
+const object = z.record(z.string(), z.unknown())
+
+export const apiEntry = z.strictObject({
+  identifier: text.describe('An absolute URI; the audience of its tokens.'),
+  name: text.optional(),
+  scopes: texts.optional(),
+  token_lifetime: duration.optional(),
+  token_format: z.enum(tokenFormats).optional(),
+  token_alg: z.enum(tokenAlgs).optional(),
+  authorization_types: z
+    .record(text, object)
+    .optional()
+    .describe('What may be asked for in detail (RFC 9396): name to JSON Schema.'),
+})
+
+export const clientEntry = z.strictObject({
+  name: text.describe('What people know the app by.'),
+  client_id: text.optional().describe('Made from the name when left out.'),
+  preset: z.enum(presets.map(({ name }) => name)).optional(),
+  app_url: text.optional(),
+  redirect_uris: texts.optional(),
+  post_logout_redirect_uris: texts.optional(),
+  backchannel_logout_uri: text.optional(),
+  frontchannel_logout_uri: text.optional(),
+  initiate_login_uri: text.optional(),
+  scope: z.string().max(4000).optional(),
+  apis: texts.optional().describe('APIs it may call with every scope.'),
+  grant_types: texts.optional(),
+  token_endpoint_auth_method: z.enum(authMethods).optional(),
+  token_endpoint_auth_signing_alg: text.optional(),
+  secret: reference.optional(),
+  jwks: z.strictObject({ keys: z.array(object).max(50) }).optional(),
+  jwks_uri: text.optional(),
+  first_party: z.boolean().optional(),
+  pkce: z.enum(['required', 'optional']).optional(),
+  profile: z.enum(profiles).optional(),
+  disabled: z.boolean().optional(),
+  tls_client_auth_subject_dn: text.optional(),
+  tls_client_auth_san_dns: text.optional(),
+  tls_client_auth_san_uri: text.optional(),
+  tls_client_auth_san_ip: text.optional(),
+  tls_client_auth_san_email: text.optional(),
+  certificate_authorities: z.string().max(100_000).optional().describe('PEM.'),
+  require_pushed_authorization_requests: z.boolean().optional(),
+  require_signed_request_object: z.boolean().optional(),
+  request_object_signing_alg: text.optional(),
+  response_modes: texts.optional(),
+  authorization_details_types: texts.optional(),
+  authorization_signed_response_alg: text.optional(),
+  id_token_signed_response_alg: text.optional(),
+  userinfo_signed_response_alg: text.optional(),
+  introspection_signed_response_alg: text.optional(),
+  default_acr_values: texts.optional(),
+  dpop_bound_access_tokens: z.boolean().optional(),
+  tls_client_certificate_bound_access_tokens: z.boolean().optional(),
+  subject_type: z.enum(['public', 'pairwise']).optional(),
+  sector_identifier_uri: text.optional(),
+  backchannel_token_delivery_mode: text.optional(),
+  backchannel_client_notification_endpoint: text.optional(),
+  backchannel_authentication_request_signing_alg: text.optional(),
+  access_token_lifetime: duration.optional(),
+  refresh_idle: duration.optional(),
+  refresh_total: duration.optional(),
+  refresh_rotation: z.boolean().optional(),
+  userinfo_acr: z.enum(levels).optional(),
+  userinfo_max_age: duration.optional(),
+  authorization_challenge: z.boolean().optional(),
+  second_factor: z.enum(secondFactorTimes).optional(),
+  second_factors: z.array(z.enum(secondFactors)).optional(),
+  roles: texts.optional().describe('Roles that the app itself holds.'),
+})
+
+export const roleEntry = z.strictObject({
+  name: text,
+  client: text.optional().describe('The client id of the app whose own role this is.'),
+  description: z.string().max(1000).optional(),
+  permissions: texts.optional(),
+})
+
+export const groupEntry = z.strictObject({
+  name: text,
+  description: z.string().max(1000).optional(),
+  roles: texts.optional(),
+})
+
+export const brandingEntry = z
+  .strictObject({
+    name: z.string().min(1).max(80).optional(),
+    support_email: z.email().optional(),
+  })
+  .refine((entry) => Object.keys(entry).length > 0, 'says nothing: give a name or support_email')
+
+/** In the order in which they are written. */
+export const fileSchema = z.strictObject({
+  version: z.literal(1),
+  apis: z.array(apiEntry).optional(),
+  clients: z.array(clientEntry).optional(),
+  roles: z.array(roleEntry).optional(),
+  groups: z.array(groupEntry).optional(),
+  branding: brandingEntry.optional(),
+})
+
+export type ApiEntry = z.infer<typeof apiEntry>
+export type ClientEntry = z.infer<typeof clientEntry>
+export type RoleEntry = z.infer<typeof roleEntry>
+export type GroupEntry = z.infer<typeof groupEntry>
+export type BrandingEntry = z.infer<typeof brandingEntry>
+export type AppliedFile = z.infer<typeof fileSchema>
+
+/** For editors (JSON Schema 2020-12); `deploy/apply.schema.json` is this. */
+export function fileJsonSchema(): object {
+  return {
+    ...z.toJSONSchema(fileSchema, { io: 'input' }),
+    title: 'What idp apply makes so',
+  }
+}

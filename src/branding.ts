@@ -2,8 +2,8 @@
 import { z } from 'zod'
 import type { Actor } from './audit/audit.ts'
 import type { Config } from './config.ts'
-import { changeSetting, readSetting } from './settings/stored-setting.ts'
 import type { Db } from './database/connection.ts'
+import { changeSetting, readSetting } from './settings/stored-setting.ts'
 
 /** Null: what the environment says (BRAND_NAME, SUPPORT_EMAIL). */
 export type Branding = { name: string | null; supportEmail: string | null }

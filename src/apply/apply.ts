@@ -14,6 +14,7 @@ import type { AppliedFile } from './document.ts'
 import { groupKind } from './groups.ts'
 import { type Deps, hidden, type Kind, Refused, type State, same } from './kind.ts'
 import { disown, listOwned, own } from './owned.ts'
+import { providerKind } from './providers.ts'
 import { roleKind } from './roles.ts'
 
 /** In the order in which they are made: what is named comes before what names it. */
@@ -23,6 +24,7 @@ export const kinds: { section: keyof AppliedFile; kind: Kind<any> }[] = [
   { section: 'clients', kind: clientKind },
   { section: 'roles', kind: roleKind },
   { section: 'groups', kind: groupKind },
+  { section: 'providers', kind: providerKind },
   { section: 'branding', kind: brandingKind },
 ]
 
@@ -161,7 +163,10 @@ export function compare(before: State, after: State): FieldChange[] {
     })
 }
 
-/** What a file has made and this one does not name any more; last what others name. */
+/** What others name goes last. */
+const removal = ['provider', 'client', 'group', 'role', 'api', 'branding']
+
+/** What a file has made and this one does not name any more. */
 async function removeOthers(
   deps: Deps,
   written: { kind: { name: string }; id: string }[],
@@ -170,7 +175,10 @@ async function removeOthers(
   const named = new Set(written.map(({ kind, id }) => `${kind.name} ${id}`))
   const owned = await listOwned(deps.db)
   const changes: Change[] = []
-  for (const { kind } of kinds.toReversed()) {
+  const inOrder = kinds
+    .map(({ kind }) => kind)
+    .toSorted((a, b) => removal.indexOf(a.name) - removal.indexOf(b.name))
+  for (const kind of inOrder) {
     for (const { id, created, declared, ...row } of owned) {
       if (row.kind !== kind.name || named.has(`${row.kind} ${id}`)) continue
       const before = created ? await kind.read(deps, id) : undefined

@@ -1,6 +1,7 @@
 /** How a file calls what a client is made of: RFC 7591 names for its metadata, the words of `idp` for the rest. */
 import { type AllowedApi, type Client, wholeScope } from '../clients/clients.ts'
 import type { ClientInput } from '../clients/create-client.ts'
+import type { ClientAccess } from '../clients/entry.ts'
 import { settingMembers } from '../clients/protocol-settings.ts'
 import type { After } from '../clients/store-change.ts'
 import type { ClientEntry } from './document.ts'
@@ -31,6 +32,7 @@ const plain = {
   authorization_challenge: 'authorizationChallenge',
   second_factor: 'secondFactor',
   second_factors: 'secondFactors',
+  claim_names: 'claimNames',
 } as const satisfies Partial<Record<Field, keyof ClientInput>>
 
 const times = {
@@ -65,11 +67,13 @@ export function toInput(entry: ClientEntry): ClientInput {
 
 export const defaultPreset = 'generic'
 
+/** What hangs on a client and is not its own. */
+export type Beside = { disabled: boolean; roles: string[]; access: ClientAccess | null }
+
+export const nothingBeside: Beside = { disabled: false, roles: [], access: null }
+
 /** Every field that an entry may have, as it is; undefined where there is nothing. */
-export function toState(
-  target: After | Client,
-  { disabled, roles }: { disabled: boolean; roles: string[] },
-): State {
+export function toState(target: After | Client, { disabled, roles, access }: Beside): State {
   const { metadata, apis } = target
   const members = Object.values(settingMembers).map((member) => [member, metadata[member]])
   const spans = Object.entries(times).map(([field, name]) => {
@@ -99,8 +103,11 @@ export function toState(
     second_factor: target.secondFactor ?? undefined,
     second_factors: target.secondFactors ?? undefined,
     ...Object.fromEntries([...members, ...spans]),
+    claim_names: target.claimNames ?? undefined,
     disabled,
     roles,
+    allow_roles: access?.roles ?? [],
+    allow_groups: access?.groups ?? [],
   }
 }
 

@@ -7,13 +7,14 @@ import {
   giveSecret,
   secretFingerprint,
 } from '../clients/client-life.ts'
-import { findClient, getClient, listClients } from '../clients/clients.ts'
+import { type Client, findClient, getClient, listClients } from '../clients/clients.ts'
 import { createClient, type Prepared, prepareClient } from '../clients/create-client.ts'
 import type { Problem } from '../clients/metadata.ts'
 import { usesSecret } from '../clients/metadata.ts'
 import { storeChange } from '../clients/store-change.ts'
+import { setClientAccess } from '../roles/client-access.ts'
 import { grantRole, listClientRoles, revokeRole } from '../roles/holders.ts'
-import { defaultPreset, toInput, toState } from './client-fields.ts'
+import { type Beside, defaultPreset, nothingBeside, toInput, toState } from './client-fields.ts'
 import type { ClientEntry } from './document.ts'
 import { type Deps, type Kind, Refused, same, without } from './kind.ts'
 
@@ -40,7 +41,7 @@ export const clientKind: Kind<ClientEntry> = {
     const secret = await secretFingerprint(db, id)
     return {
       name: client.name,
-      ...toState(client, { disabled: client.disabledAt !== null, roles }),
+      ...toState(client, besideOf(client, roles)),
       secret,
     }
   },
@@ -64,8 +65,9 @@ export const clientKind: Kind<ClientEntry> = {
     return own === undefined ? written : { ...written, secret: undefined }
   },
 
-  async link(deps, { roles = [] }, id) {
-    const { db, actor } = deps
+  async link({ db, actor }, { roles = [], allow_roles, allow_groups }, id) {
+    const access = { roles: allow_roles ?? [], groups: allow_groups ?? [] }
+    await setClientAccess(db, id, access, { actor })
     const before = await listClientRoles(db, id)
     const holder = { kind: 'client', id } as const
     for (const role of roles.filter((one) => !before.includes(one)))
@@ -87,22 +89,20 @@ export const clientKind: Kind<ClientEntry> = {
     const { db } = deps
     const client = await getClient(db, id)
     const roles = await listClientRoles(db, id)
-    const state = toState(client, { disabled: client.disabledAt !== null, roles })
+    const state = toState(client, besideOf(client, roles))
     const { preset, app_url: appUrl, ...rest } = state
     const named = { name: client.name, client_id: id, preset, app_url: appUrl } as ClientEntry
     const plain = await prepareClient(db, toInput(named))
-    const defaults = plain ? toState(plain.target, { disabled: false, roles: [] }) : {}
+    const defaults = plain ? toState(plain.target, nothingBeside) : {}
     const short = { ...dropUndefined(named), ...without(rest, defaults) } as ClientEntry
     const again = await prepareClient(db, toInput(short))
-    const whole =
-      again &&
-      same(toState(again.target, { disabled: false, roles: [] }), {
-        ...state,
-        disabled: false,
-        roles: [],
-      })
+    const whole = again && same(toState(again.target, besideOf(client, roles)), state)
     return whole ? short : ({ ...dropUndefined(named), ...dropUndefined(rest) } as ClientEntry)
   },
+}
+
+function besideOf({ disabledAt, access }: Client, roles: string[]): Beside {
+  return { disabled: disabledAt !== null, roles, access }
 }
 
 async function create(deps: Deps, entry: ClientEntry) {

@@ -4,11 +4,13 @@
  */
 import { z } from 'zod'
 import { tokenAlgs, tokenFormats } from '../clients/apis.ts'
+import { nameableClaims } from '../clients/claim-names.ts'
 import { levels } from '../clients/levels.ts'
 import { authMethods } from '../clients/metadata.ts'
 import { profiles } from '../clients/policy.ts'
 import { presets } from '../clients/presets.ts'
 import { secondFactors, secondFactorTimes } from '../clients/second-factor.ts'
+import { presetNames } from '../federation/presets.ts'
 import { durationPattern } from './durations.ts'
 
 const text = z.string().min(1).max(4000)
@@ -90,6 +92,12 @@ export const clientEntry = z.strictObject({
   second_factor: z.enum(secondFactorTimes).optional(),
   second_factors: z.array(z.enum(secondFactors)).optional(),
   roles: texts.optional().describe('Roles that the app itself holds.'),
+  allow_roles: texts.optional().describe('Only who holds one of these comes in.'),
+  allow_groups: texts.optional().describe('Only who is in one of these comes in.'),
+  claim_names: z
+    .partialRecord(z.enum(nameableClaims), text)
+    .optional()
+    .describe('By which names it reads claims of ours.'),
 })
 
 export const roleEntry = z.strictObject({
@@ -103,6 +111,26 @@ export const groupEntry = z.strictObject({
   name: text,
   description: z.string().max(1000).optional(),
   roles: texts.optional(),
+})
+
+export const providerEntry = z.strictObject({
+  id: text.describe('In its addresses: letters, digits and hyphens.'),
+  preset: z.enum(presetNames),
+  name: text.optional().describe('What the button says after “Continue with”.'),
+  issuer: text.optional(),
+  client_id: text,
+  secret: reference.optional().describe('The client secret, or the private key at Apple.'),
+  apple_team_id: text.optional(),
+  apple_key_id: text.optional(),
+  scope: z.string().max(1000).optional(),
+  trust_email: z.boolean().optional(),
+  tenants: texts.optional(),
+  role_map: z
+    .array(z.strictObject({ claim: text, value: text, role: text }))
+    .max(200)
+    .optional(),
+  allow_admin_role: z.boolean().optional().describe('A role map may make admins.'),
+  enabled: z.boolean().optional(),
 })
 
 export const brandingEntry = z
@@ -119,6 +147,7 @@ export const fileSchema = z.strictObject({
   clients: z.array(clientEntry).optional(),
   roles: z.array(roleEntry).optional(),
   groups: z.array(groupEntry).optional(),
+  providers: z.array(providerEntry).optional(),
   branding: brandingEntry.optional(),
 })
 
@@ -126,6 +155,7 @@ export type ApiEntry = z.infer<typeof apiEntry>
 export type ClientEntry = z.infer<typeof clientEntry>
 export type RoleEntry = z.infer<typeof roleEntry>
 export type GroupEntry = z.infer<typeof groupEntry>
+export type ProviderEntry = z.infer<typeof providerEntry>
 export type BrandingEntry = z.infer<typeof brandingEntry>
 export type AppliedFile = z.infer<typeof fileSchema>
 

@@ -1,6 +1,7 @@
 /** What `apply` asks of each kind of thing. Everything is done in one transaction, which a plan takes back. */
 import type { Actor } from '../audit/audit.ts'
 import type { EngineCheck, Problem } from '../clients/metadata.ts'
+import type { Keyring } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 
 export type Deps = {
@@ -8,6 +9,9 @@ export type Deps = {
   db: Db
   actor: Actor
   engineCheck?: EngineCheck | undefined
+  /** What secrets of providers are sealed with, and who we are to them. */
+  keyring: Keyring
+  issuer: string
   /** What a reference stands for. Undefined where secrets are left as they are. */
   secretOf(reference: string): string | undefined
 }
@@ -20,7 +24,7 @@ export type Written = { id: string; secret?: string | undefined; notes?: string[
 
 export type Kind<Entry> = {
   /** As in the section of the file, in the singular. */
-  name: 'api' | 'client' | 'role' | 'group' | 'branding'
+  name: 'api' | 'client' | 'role' | 'group' | 'provider' | 'branding'
   /** What people call it. */
   label(entry: Entry): string
   /** Of what is stored and meant by the entry. */

@@ -78,6 +78,7 @@ function findTwice(
       file.clients?.map(({ client_id: id }) => id) ?? [],
     ],
     roles: [file.roles?.map(({ name, client = '' }) => `${client}/${name}`) ?? []],
+    providers: [file.providers?.map(({ id }) => id) ?? []],
     groups: [file.groups?.map(({ name }) => name.toLowerCase()) ?? []],
   }
   return Object.entries(named).flatMap(([section, lists]) =>

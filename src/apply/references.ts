@@ -3,8 +3,11 @@ import type { AppliedFile } from './document.ts'
 
 /** Each with its place, such as `clients[0].secret`. */
 export function referencesIn(file: AppliedFile): { where: string; reference: string }[] {
-  return (file.clients ?? []).flatMap(({ secret }, index) =>
-    secret === undefined ? [] : [{ where: `clients[${index}].secret`, reference: secret }],
+  const { clients = [], providers = [] } = file
+  return Object.entries({ clients, providers }).flatMap(([section, entries]) =>
+    entries.flatMap(({ secret }, index) =>
+      secret === undefined ? [] : [{ where: `${section}[${index}].secret`, reference: secret }],
+    ),
   )
 }
 

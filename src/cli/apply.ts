@@ -8,11 +8,12 @@ import { exportFile } from '../apply/export.ts'
 import { type Mistake, parseFile } from '../apply/parse.ts'
 import { referencesIn, wordsOfReference } from '../apply/references.ts'
 import { showChanges, summarise, toJson, wordsOf } from './apply-view.ts'
-import { type Context, operator, withDatabase } from './context.ts'
+import { type Context, operator } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import { readText } from './input.ts'
 import type { Io } from './io.ts'
+import { withKeys } from './providers-find.ts'
 
 type Flags = { file: string; prune?: boolean; json?: boolean }
 
@@ -76,10 +77,12 @@ async function run(context: Context, flags: Flags, plan: boolean): Promise<void>
   const parsed = parseFile(text)
   if (!parsed.ok) throw malformed(flags.file, parsed.mistakes)
   const secrets = await readSecrets(io, parsed.file, flags.file)
-  await withDatabase(context, async ({ db, config, out }) => {
+  await withKeys(context, async ({ keyring }, { db, config, out }) => {
     const outcome = await applyFile(db, parsed.file, {
       actor: operator(io),
       engineCheck: context.createEngineCheck(config.issuer, config.allowPrivateTargets),
+      keyring,
+      issuer: config.issuer,
       secretOf: (reference) => secrets.get(reference),
       prune: flags.prune,
       plan,
@@ -98,10 +101,12 @@ async function run(context: Context, flags: Flags, plan: boolean): Promise<void>
 }
 
 async function print(context: Context, { json }: Pick<Flags, 'json'>): Promise<void> {
-  await withDatabase(context, async ({ db, config, out, io }) => {
+  await withKeys(context, async ({ keyring }, { db, config, out, io }) => {
     const file = await exportFile(db, {
       actor: operator(io),
       engineCheck: context.createEngineCheck(config.issuer, config.allowPrivateTargets),
+      keyring,
+      issuer: config.issuer,
     })
     if (json) out.json(file)
     else out.raw(stringify(file, { lineWidth: 0 }).trimEnd())

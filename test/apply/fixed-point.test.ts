@@ -4,13 +4,18 @@ import { expect, test } from 'vitest'
 import { applyFile, type Outcome } from '../../src/apply/apply.ts'
 import { type AppliedFile, fileSchema } from '../../src/apply/document.ts'
 import { exportFile } from '../../src/apply/export.ts'
+import { createKeyring } from '../../src/crypto.ts'
 import type { Db } from '../../src/database/connection.ts'
 import { createDatabase } from '../support/database.ts'
 import { rounds } from '../support/rounds.ts'
 
 const here = await createDatabase()
 const there = await createDatabase()
-const by = { actor: { kind: 'operator' } } as const
+const by = {
+  actor: { kind: 'operator' },
+  keyring: createKeyring(['kP3xW9vQz7Lr2mTfYb8Nc4Hd6Js1Ga5E']),
+  issuer: 'https://id.example.org',
+} as const
 const secretOf = (reference: string) => reference.padEnd(40, '.').replace(/[^\x21-\x7e]/g, '_')
 
 const some = <T>(one: fc.Arbitrary<T>, maxLength = 3) => fc.uniqueArray(one, { maxLength })
@@ -58,6 +63,8 @@ const web = fc.record(
     id_token_signed_response_alg: fc.constantFrom('ES256', 'RS256'),
     disabled: fc.boolean(),
     roles: some(fc.constantFrom('editor', 'reader')),
+    allow_roles: some(fc.constantFrom('editor', 'user')),
+    claim_names: fc.constant({ roles: 'urn:roles' }),
   },
   { requiredKeys: ['name', 'redirect_uris'] },
 )
@@ -83,6 +90,34 @@ const service = fc.record(
   { requiredKeys: ['name', 'preset', 'scope'] },
 )
 
+const known = {
+  secret: fc.constantFrom('env:ONE', 'env:TWO'),
+  name: words,
+  enabled: fc.boolean(),
+  role_map: fc.constant([{ claim: 'groups', value: 'staff', role: 'editor' }]),
+}
+const provider = fc.oneof(
+  fc.record(
+    {
+      id: fc.constant('google'),
+      preset: fc.constant('google'),
+      client_id: fc.constantFrom('a', 'b'),
+      ...known,
+    },
+    { requiredKeys: ['id', 'preset', 'client_id', 'secret'] },
+  ),
+  fc.record(
+    {
+      id: fc.constant('other'),
+      preset: fc.constant('oidc'),
+      issuer: fc.constantFrom('https://a.example.org', 'https://b.example.org'),
+      client_id: fc.constant('a'),
+      ...known,
+    },
+    { requiredKeys: ['id', 'preset', 'issuer', 'client_id', 'secret'] },
+  ),
+)
+
 const files = fc
   .record({
     apis: fc.uniqueArray(api, { selector: (one) => one.identifier, maxLength: 2 }),
@@ -96,9 +131,10 @@ const files = fc
       fc.record({ name: words, roles: some(fc.constantFrom('editor', 'reader')) }),
       { selector: ({ name }) => name, maxLength: 2 },
     ),
+    providers: fc.uniqueArray(provider, { selector: ({ id }) => id, maxLength: 2 }),
     branding: option(fc.record({ name: words })),
   })
-  .map(({ apis, clients, permissions, description, groups, branding }) => {
+  .map(({ apis, clients, permissions, description, groups, providers, branding }) => {
     return JSON.parse(
       JSON.stringify({
         version: 1,
@@ -118,6 +154,7 @@ const files = fc
         groups: groups
           .map((group) => ({ ...group, name: `Group ${group.name.length}` }))
           .slice(0, 1),
+        providers,
         branding,
       }),
     ) as AppliedFile
@@ -133,7 +170,7 @@ const shown = (outcome: Outcome) =>
 
 async function empty({ pool }: { pool: (typeof here)['pool'] }): Promise<void> {
   await pool.query(`delete from clients; delete from apis where not built_in; delete from groups;
-    delete from roles where not built_in; delete from settings; delete from applied_objects`)
+    delete from roles where not built_in; delete from settings; delete from providers; delete from applied_objects`)
 }
 
 const run = (db: Db, file: AppliedFile, plan = false, prune = false) =>
@@ -156,8 +193,11 @@ test('from any file to any other', { timeout: 120_000 }, async () => {
     await here.pool.query('delete from applied_objects')
     const whole = await exportFile(here.db, by)
     expect(changed(await run(here.db, whole, true))).toEqual([])
-    expect(await run(there.db, whole)).toMatchObject({ ok: true })
-    expect(await exportFile(there.db, by)).toEqual(whole)
+    // A secret does not travel; whoever moves it says where it is.
+    const providers = whole.providers?.map((one) => ({ ...one, secret: 'env:ONE' }))
+    const moved = providers ? { ...whole, providers } : whole
+    expect(await run(there.db, moved)).toMatchObject({ ok: true })
+    expect(await exportFile(there.db, by)).toEqual(moved)
   })
   await fc.assert(property, { numRuns: 3 * rounds, timeout: 20_000 })
 })

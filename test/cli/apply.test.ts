@@ -17,12 +17,16 @@ const secrets = {
   LMS_SECRET: `a${secret}`,
   IMPORTER_SECRET: `b${secret}`,
 }
-const idp = createIdp(url, { SUDO_USER: 'night-admin', ...secrets })
+const idp = createIdp(url, {
+  SUDO_USER: 'night-admin',
+  SECRET_KEY: 'kP3xW9vQz7Lr2mTfYb8Nc4Hd6Js1Ga5E',
+  ...secrets,
+})
 const example = new URL('../../deploy/examples/letuslearn.yaml', import.meta.url).pathname
 
 beforeEach(async () => {
   await pool.query(`delete from clients; delete from apis where not built_in; delete from groups;
-    delete from roles where not built_in; delete from settings; delete from applied_objects;
+    delete from roles where not built_in; delete from settings; delete from providers; delete from applied_objects;
     update roles set permissions = '{}' where id = 'user'`)
 })
 
@@ -159,6 +163,40 @@ test('a secret comes from a file that is named from where the file is', async ()
   await apply(write({ clients: [{ ...wiki, secret: 'env:CLOUDREVE_SECRET' }] }))
   const { rows } = await pool.query('select hash from client_secrets')
   expect(rows).toHaveLength(1)
+})
+
+test('who signs people in for us is set up by the file, its secret sealed and never shown', async () => {
+  const google = { id: 'google', preset: 'google', client_id: 'ours', secret: 'env:LMS_SECRET' }
+  const file = write({ providers: [google] })
+  const ran = await run(['apply', '-f', file])
+  expect(ran.stdout).toMatch(/\+ provider google[\s\S]+secret: set \(not shown\)/)
+  await plan(file, 0)
+  expect(parse((await run(['export'])).stdout).providers).toEqual([google])
+  const kept = (await pool.query('select p::text from providers p')).rows
+  expect(JSON.stringify([ran, kept])).not.toContain(secrets.LMS_SECRET)
+  const other = write({
+    providers: [{ ...google, preset: 'oidc', issuer: 'https://a.example.org' }],
+  })
+  expect((await run(['apply', '-f', other], 5)).stderr).toContain('providers[0]: preset is another')
+})
+
+test('an app is open to those whom the file names, and they stay as long as it does', async () => {
+  const closed = {
+    clients: [{ ...wiki, allow_groups: ['Staff'], allow_roles: ['editor'] }],
+    roles: [{ name: 'editor' }],
+    groups: [{ name: 'Staff' }],
+  }
+  await apply(write(closed))
+  await plan(write(closed), 0)
+  expect(parse((await run(['export'])).stdout)).toEqual({ version: 1, ...closed })
+  const planned = await plan(write({ clients: [wiki] }), 10, '--prune')
+  expect(planned.map(({ action, name }) => `${action} ${name}`)).toEqual([
+    'changed Wiki',
+    'removed Staff',
+    'removed editor',
+  ])
+  await apply(write({}), '--prune')
+  expect(await dump()).toMatchObject({ clients: null, groups: null, owned: null })
 })
 
 describe('pruning', () => {

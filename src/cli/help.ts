@@ -33,7 +33,7 @@ Examples:
 Exit codes:
   0 done, or nothing to do    3 not found          6 database or issuer unreachable
   1 failed                    4 conflict
-  2 wrong use or settings     5 refused by a rule   10 (plan) something would change
+  2 wrong use or settings     5 refused by a rule   10 plan: something would change
 
 Settings come from the environment, the same as the server's: DATABASE_URL or DATA_DIR, and ISSUER.
 Commands work whether or not the server runs; it notices changes within two seconds.`

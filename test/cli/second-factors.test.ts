@@ -30,6 +30,8 @@ test('settings: what is named changes, the rest stays, and who did it is kept', 
     remember_days: 30,
     breached_passwords: null,
     audit_retention_days: 400,
+    brand_name: null,
+    support_email: null,
   })
   await idp(['settings', 'update', '--remember-days', '0'])
   expect(await readSignInPolicy(db)).toMatchObject({ when: 'always', rememberDays: 0 })

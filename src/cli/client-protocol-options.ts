@@ -251,7 +251,15 @@ export async function readProtocolFlags(
 
 /** `roles=realm_roles`; whether it may be called so is the client's rule. */
 function readClaimNames(given: string[] | undefined): ClaimNames | undefined {
-  return given && Object.fromEntries(given.map((text) => text.split(/=(.*)/s).slice(0, 2)))
+  return (
+    given &&
+    Object.fromEntries(
+      given.map((text) => {
+        const [claim = '', name = ''] = text.split(/=(.*)/s)
+        return [claim, name]
+      }),
+    )
+  )
 }
 
 function readSecondFactors(list: string | undefined): SecondFactor[] | null | undefined {

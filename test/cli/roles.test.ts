@@ -182,3 +182,37 @@ test('what is refused says how to go on, by its exit code', async () => {
     status: 'active',
   })
 })
+
+test('an app says whom it lets in and how it calls what it is told, and takes it back', async () => {
+  await done(['roles', 'create', 'staff'])
+  await done(['groups', 'create', 'Finance'])
+  const cloud = ['clients', 'create', 'Cloud', '--preset', 'generic', '--client-id', 'cloud']
+  await done([...cloud, '--redirect-uri', 'https://cloud.example.org/cb'])
+  await done(['roles', 'create', 'owner', '--client', 'Cloud'])
+  const access = ['--allow-role', 'staff', '--allow-role', 'owner', '--allow-group', 'finance']
+  const changed = await json([
+    ...['clients', 'update', 'Cloud', ...access],
+    ...['--claim-name', 'roles=https://cloud.example.org/roles', '--claim-name', 'groups=teams'],
+  ])
+  expect(changed).toMatchObject({
+    changed: ['claim_names', 'access'],
+    client: {
+      allowed_roles: ['cloud/owner', 'staff'],
+      allowed_groups: ['Finance'],
+      claim_names: { roles: 'https://cloud.example.org/roles', groups: 'teams' },
+    },
+  })
+  expect((await done(['clients', 'get', 'Cloud'])).stdout).toContain('who is in the group Finance')
+  expect((await idp(['roles', 'delete', 'staff', '--yes'])).code).toBe(4)
+  for (const [argv, code] of [
+    [['--claim-name', 'roles=sub'], 5],
+    [['--claim-name', 'roles'], 5],
+    [['--allow-role', 'nothing'], 3],
+    [['--allow-group', 'nobody'], 3],
+  ] as const)
+    expect((await idp(['clients', 'update', 'Cloud', ...argv])).code).toBe(code)
+  const open = ['--no-allow-role', '--no-allow-group', '--no-claim-name']
+  const { client } = await json(['clients', 'update', 'Cloud', ...open])
+  expect(client).not.toHaveProperty('allowed_roles')
+  expect(client).not.toHaveProperty('claim_names')
+})

@@ -5,7 +5,7 @@ import { readSecretKeys } from '../config/commands.ts'
 import { createKeyring } from '../crypto.ts'
 import type { Keys } from '../oidc/key-acts.ts'
 import { keyJson } from '../oidc/key-json.ts'
-import { discardKeys } from '../oidc/key-leak.ts'
+import { discardKeys, replaceLeaked } from '../oidc/key-leak.ts'
 import { type Rotated, retireKey, rotateKeys } from '../oidc/key-rotation.ts'
 import { listKeys } from '../oidc/key-times.ts'
 import { SecretKeyError, type SigningAlgorithm, signingAlgorithms } from '../oidc/signing-keys.ts'
@@ -121,19 +121,6 @@ async function rotateOrRefuse(
   const rotation = await rotateKeys(keys, algs, actor)
   if (!rotation.ok) throw tooEarly(rotation.waiting, keys)
   return rotation.rotated
-}
-
-async function replaceLeaked(
-  keys: Keys,
-  algs: readonly SigningAlgorithm[],
-  actor: Actor,
-): Promise<Rotated[]> {
-  const current = (await listKeys(keys.db, keys.jwksMaxAgeSeconds)).filter(
-    ({ state, alg }) => state === 'current' && algs.includes(alg),
-  )
-  const kids = current.map(({ kid }) => kid)
-  const discarded = await discardKeys(keys, kids, actor)
-  return discarded.map(({ alg, kid, successor = '' }) => ({ alg, kid: successor, replaced: kid }))
 }
 
 function retire(context: Context, kid: string, flags: RetireFlags): Promise<void> {

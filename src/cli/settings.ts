@@ -13,6 +13,7 @@ import {
   changeBreachSetting,
   publicRanges,
   readBreachSetting,
+  readRangeAddress,
 } from '../credentials/breached-passwords.ts'
 import { changeSignInPolicy, readSignInPolicy } from '../credentials/policy-setting.ts'
 import type { SignInPolicy } from '../credentials/sign-in-policy.ts'
@@ -140,8 +141,8 @@ function readBreached(where: string | undefined): BreachSetting | undefined {
   if (where === undefined) return undefined
   if (where === 'off') return { url: null }
   if (where === 'on') return { url: publicRanges }
-  const url = where.endsWith('/') ? where : `${where}/`
-  if (/^https?:$/.test(URL.parse(url)?.protocol ?? '') && /^[^?#@]*$/.test(url)) return { url }
+  const url = readRangeAddress(where)
+  if (url !== undefined) return { url }
   throw new CliError(exitCodes.usage, `--breached-passwords cannot be “${where}”.`, [
     'Give on, off, or the address that five characters are put behind, such as https://ranges.example.org/range/.',
   ])

@@ -35,6 +35,13 @@ const setting = {
   otherwise: { url: null },
 }
 
+/** What five characters can be put behind; undefined for what is no such address. */
+export function readRangeAddress(text: string): string | undefined {
+  const url = text.endsWith('/') ? text : `${text}/`
+  const plain = /^https?:$/.test(URL.parse(url)?.protocol ?? '') && /^[^?#@]*$/.test(url)
+  return plain ? url : undefined
+}
+
 export function readBreachSetting(db: Db): Promise<BreachSetting> {
   return readSetting<BreachSetting>(db, setting)
 }

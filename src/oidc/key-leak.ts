@@ -4,6 +4,7 @@ import type { Actor } from '../audit/audit.ts'
 import type { Keyring } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { type Keys, move } from './key-acts.ts'
+import { listKeys } from './key-times.ts'
 import {
   announce,
   changeSigningKeys,
@@ -84,4 +85,18 @@ async function fillPlace(
     (state) => !held.some((other) => other.state === state),
   )
   if (vacant) await insertKey(trx, keyring, key, vacant, actor)
+}
+
+/** The current keys of these algorithms leaked: each is discarded, and the key that stood by signs. */
+export async function replaceLeaked(
+  keys: Keys,
+  algs: readonly SigningAlgorithm[],
+  actor?: Actor,
+): Promise<{ alg: SigningAlgorithm; kid: string; replaced: string }[]> {
+  const current = (await listKeys(keys.db, keys.jwksMaxAgeSeconds)).filter(
+    ({ state, alg }) => state === 'current' && algs.includes(alg),
+  )
+  const kids = current.map(({ kid }) => kid)
+  const discarded = await discardKeys(keys, kids, actor)
+  return discarded.map(({ alg, kid, successor = '' }) => ({ alg, kid: successor, replaced: kid }))
 }

@@ -4,8 +4,11 @@ import { accountActsOperations } from './account-acts-operations.ts'
 import { accountsOperations } from './accounts-operations.ts'
 import { apisOperations } from './apis-operations.ts'
 import { clientsOperations } from './clients-operations.ts'
+import { entryOperations } from './entry-operations.ts'
 import { groupsOperations } from './groups-operations.ts'
+import { houseOperations } from './house-operations.ts'
 import { rolesOperations } from './roles-operations.ts'
+import { watchOperations } from './watch-operations.ts'
 
 export const adminOperations = {
   ...accountsOperations,
@@ -14,4 +17,7 @@ export const adminOperations = {
   ...apisOperations,
   ...rolesOperations,
   ...groupsOperations,
+  ...entryOperations,
+  ...watchOperations,
+  ...houseOperations,
 } as const satisfies Operations

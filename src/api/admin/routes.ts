@@ -9,10 +9,13 @@ import { createAdmission } from './admission.ts'
 import { apisHandlers } from './apis.ts'
 import { clientsHandlers } from './clients.ts'
 import type { AdminDeps, AdminHandlers } from './context.ts'
+import { entryHandlers } from './entry.ts'
 import { groupsHandlers } from './groups.ts'
+import { houseHandlers } from './house.ts'
 import { adminOperations } from './operations.ts'
 import { performing } from './perform.ts'
 import { rolesHandlers } from './roles.ts'
+import { watchHandlers } from './watch.ts'
 
 export function adminApiRoutes(deps: AdminDeps): Middleware[] {
   const admission = createAdmission(deps.database.db)
@@ -32,6 +35,9 @@ export function adminApiRoutes(deps: AdminDeps): Middleware[] {
     ...apisHandlers(deps),
     ...rolesHandlers(deps, () => adminOperations),
     ...groupsHandlers(deps),
+    ...entryHandlers(deps),
+    ...watchHandlers(),
+    ...houseHandlers(deps),
   }
   return [
     allowOrigins('/api/admin'),

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { forgetAnswers } from '../../../src/idempotency.ts'
 import { auditOf } from '../../support/audit.ts'
-import { createWorld, type Told } from './world.ts'
+import { createApp } from '../../support/relying-party.ts'
+import { createWorld, makeGroup, makeRole, type Told } from './world.ts'
 
 const world = await createWorld()
 const { asAdmin, call, db, somebody, fresh } = world
@@ -86,6 +87,32 @@ describe('two admins who change one thing', () => {
     })
     const { body } = await asAdmin('get', path)
     expect(members.map((name) => body[name])).toEqual(values)
+  })
+
+  test('lose nothing of an app, an API, a role, a group and the settings either', async () => {
+    const { id } = await createApp(world.server)
+    const identifier = `https://${fresh('a')}.example.com`
+    await asAdmin('post', '/apis', { body: { identifier, scopes: ['read'] } })
+    const nouns: [string, (index: number) => object][] = [
+      [`/clients/${id}`, (index) => ({ client_uri: `https://app${index}.example.com` })],
+      [`/apis/${encodeURIComponent(identifier)}`, (index) => ({ name: `API ${index}` })],
+      [`/roles/${await makeRole(world)}`, (index) => ({ permissions: [`read:notes:${index}`] })],
+      [`/groups/${await makeGroup(world)}`, (index) => ({ description: `Team ${index}` })],
+      ['/settings', (index) => ({ remember_days: index + 1, audit_retention_days: index + 1 })],
+    ]
+    for (const [path, body] of nouns) {
+      const headers = await world.match(path)
+      const answers = await atOnce(20, (index) =>
+        asAdmin('patch', path, { body: body(index), headers }),
+      )
+      const won = answers.findIndex(({ status }) => status === 200)
+      expect((await asAdmin('get', path)).body, path).toMatchObject(body(won))
+      expect(
+        answers.filter(({ status }) => status === 200),
+        path,
+      ).toHaveLength(1)
+      expect(new Set(answers.map(({ status }) => status)), path).toEqual(new Set([200, 412]))
+    }
   })
 
   test('say what they have read: without it nothing is changed', async () => {

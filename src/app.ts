@@ -470,7 +470,7 @@ export function createApp(options: AppOptions): App {
         policies.forget()
         breached.forget()
         providers.forget()
-        call(await readBranding(db))
+        if (changed === 'settings') call(await readBranding(db))
         await renewTypes()
       }
     },

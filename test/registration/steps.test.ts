@@ -136,10 +136,17 @@ describe('a failing step', () => {
   })
 
   test('of the mail queue leaves an account without mail, and the retry sends one', async () => {
-    await sql`alter function graphile_worker.add_job rename to add_job_elsewhere`.execute(db)
+    // For this task alone: the trail tells others of the account by the same queue.
+    const { rows } = await sql<{ id: number }>`
+      insert into graphile_worker._private_tasks (identifier) values ('mail.verification')
+      on conflict (identifier) do update set identifier = excluded.identifier returning id`.execute(
+      db,
+    )
+    await sql`alter table graphile_worker._private_jobs
+      add constraint broken check (task_id <> ${sql.lit(rows[0]?.id)}) not valid`.execute(db)
     const key = await mustBegin(deps)
     expect(await read(db, key)).toMatchObject({ status: 'failed', lastStep: 'user_created' })
-    await sql`alter function graphile_worker.add_job_elsewhere rename to add_job`.execute(db)
+    await sql`alter table graphile_worker._private_jobs drop constraint broken`.execute(db)
     const before = (await waitingMails(db)).length
     await retry(deps, key)
     expect(await waitingMails(db)).toHaveLength(before + 1)

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { callbackPath } from '../federation/exchange.ts'
 import { isPreset, microsoftIssuer, type PresetName, presets } from '../federation/presets.ts'
+import { parseRule, providerJson } from '../federation/provider-json.ts'
 import {
   createProvider,
   type Provider,
@@ -13,7 +14,7 @@ import {
 import { type Context, operator } from './context.ts'
 import { CliError, exitCodes, refusal } from './errors.ts'
 import { collect, readText } from './input.ts'
-import { providerFields, providerJson } from './provider-view.ts'
+import { providerFields } from './provider-view.ts'
 import { findProvider, withKeys } from './providers-find.ts'
 
 export type ProviderFlags = {
@@ -180,16 +181,12 @@ async function secretOf(
   return right === undefined ? undefined : (await readText(io, right)).trim()
 }
 
-/** The claim's name may hold colons (`cognito:groups`), so the last one before the sign counts. */
 function rulesOf(texts: string[]): RoleRule[] {
   return texts.map((text) => {
-    const match = /^(.+):([^:]*)=([^=]*)$/.exec(text)
-    if (!match) {
-      throw new CliError(exitCodes.usage, `--role-map cannot be “${text}”.`, [
-        'Write claim:value=role, such as groups:staff=editor.',
-      ])
-    }
-    const [, claim = '', value = '', role = ''] = match
-    return { claim, value, role }
+    const rule = parseRule(text)
+    if (rule) return rule
+    throw new CliError(exitCodes.usage, `--role-map cannot be “${text}”.`, [
+      'Write claim:value=role, such as groups:staff=editor.',
+    ])
   })
 }

@@ -1,23 +1,7 @@
-/** How a webhook looks, to programs and to people; its secret is nowhere here. */
+/** How a webhook looks to people; its secret is nowhere here. */
 import type { Webhook } from '../webhooks/webhooks.ts'
 import { stamp } from './client-view.ts'
 import type { Cell } from './output.ts'
-
-export function webhookJson(webhook: Webhook): Record<string, unknown> {
-  const { id, url, events, note, pending, failed, createdAt, disabledAt } = webhook
-  return {
-    id,
-    url,
-    events,
-    note,
-    pending,
-    failed,
-    created_at: createdAt,
-    disabled_at: disabledAt,
-    old_secret_until: webhook.oldSecretUntil,
-    overflowed_at: webhook.overflowedAt,
-  }
-}
 
 export function webhookFields(webhook: Webhook): [string, string | string[]][] {
   const { overflowedAt, oldSecretUntil } = webhook

@@ -4,6 +4,7 @@ import { publishedTypes } from '../audit/published.ts'
 import { readSecretKeys } from '../config/commands.ts'
 import { createKeyring } from '../crypto.ts'
 import { createOutgoing } from '../outgoing/outgoing.ts'
+import { webhookJson } from '../webhooks/json.ts'
 import { testWebhook } from '../webhooks/send.ts'
 import {
   createWebhook,
@@ -17,7 +18,7 @@ import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import { collect, confirm } from './input.ts'
 import { addDeliveries } from './webhook-deliveries.ts'
-import { webhookFields, webhookJson, webhookRow } from './webhook-view.ts'
+import { webhookFields, webhookRow } from './webhook-view.ts'
 
 type Flags = { json?: boolean }
 type CreateFlags = Flags & { event?: string[]; note?: string }

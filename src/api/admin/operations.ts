@@ -7,6 +7,7 @@ import { clientsOperations } from './clients-operations.ts'
 import { entryOperations } from './entry-operations.ts'
 import { groupsOperations } from './groups-operations.ts'
 import { houseOperations } from './house-operations.ts'
+import { outsideOperations } from './outside-operations.ts'
 import { rolesOperations } from './roles-operations.ts'
 import { watchOperations } from './watch-operations.ts'
 
@@ -20,4 +21,5 @@ export const adminOperations = {
   ...entryOperations,
   ...watchOperations,
   ...houseOperations,
+  ...outsideOperations,
 } as const satisfies Operations

@@ -14,8 +14,10 @@ import { groupsHandlers } from './groups.ts'
 import { houseHandlers } from './house.ts'
 import { adminOperations } from './operations.ts'
 import { performing } from './perform.ts'
+import { providersHandlers } from './providers.ts'
 import { rolesHandlers } from './roles.ts'
 import { watchHandlers } from './watch.ts'
+import { webhooksHandlers } from './webhooks.ts'
 
 export function adminApiRoutes(deps: AdminDeps): Middleware[] {
   const admission = createAdmission(deps.database.db)
@@ -38,6 +40,8 @@ export function adminApiRoutes(deps: AdminDeps): Middleware[] {
     ...entryHandlers(deps),
     ...watchHandlers(),
     ...houseHandlers(deps),
+    ...providersHandlers(deps),
+    ...webhooksHandlers(deps),
   }
   return [
     allowOrigins('/api/admin'),

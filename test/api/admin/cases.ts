@@ -3,6 +3,7 @@ import type { adminOperations } from '../../../src/api/admin/operations.ts'
 import { accountCases } from './account-cases.ts'
 import { clientCases } from './client-cases.ts'
 import { houseCases } from './house-cases.ts'
+import { outsideCases } from './outside-cases.ts'
 import { roleCases } from './role-cases.ts'
 import type { Asked, World } from './world.ts'
 
@@ -16,4 +17,5 @@ export const cases: Cases<keyof typeof adminOperations> = {
   ...clientCases,
   ...roleCases,
   ...houseCases,
+  ...outsideCases,
 }

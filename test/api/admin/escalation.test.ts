@@ -102,6 +102,34 @@ describe('somebody with some permissions', () => {
   })
 })
 
+test('whoever says for us who somebody is, is chosen by whoever may everything', async () => {
+  const { token } = await world.holder('read:providers', 'write:providers')
+  const id = fresh('p')
+  const body = { id, preset: 'google', client_id: 'us', client_secret: 'secret' }
+  const made = { client_id: 'us', client_secret: 's3cret-of-ours' }
+  expect(outcome(await call('post', '/providers', { token, body }))).toEqual(tooMuch)
+  const stored = await asAdmin('post', '/providers', { body: { ...body, ...made } })
+  expect(stored.status).toBe(201)
+  const headers = { 'if-match': '*' }
+  for (const [method, change] of [
+    ['patch', { trust_email: true }],
+    ['delete', undefined],
+  ] as const) {
+    const answer = await call(method, `/providers/${id}`, { token, headers, body: change })
+    expect(outcome(answer)).toEqual(tooMuch)
+  }
+  const seen = [
+    stored,
+    await asAdmin('get', `/providers/${id}`),
+    await asAdmin('get', '/providers'),
+  ]
+  const trail = await auditOf(db)
+  expect(JSON.stringify([seen.map((one) => one.body), trail])).not.toContain('s3cret-of-ours')
+  // Another issuer does not get the secret that was for this one.
+  const moved = { token: admin.token, headers, body: { issuer: 'https://thief.example' } }
+  expect((await call('patch', `/providers/${id}`, moved)).status).toBe(400)
+})
+
 describe('a permission', () => {
   test('for one id, for what is one’s own, and under conditions, is no more than that', async () => {
     const target = await somebody()

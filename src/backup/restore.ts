@@ -228,6 +228,18 @@ async function endAll(client: pg.PoolClient): Promise<[sessions: number, grants:
     'refresh_tokens',
     'client_credentials',
     'backchannel_authentication_requests',
+    'pushed_authorization_requests',
+    'posted_requests',
+    // A link that was pressed, a code that was typed and a browser that was forgotten since would count once more.
+    'mail_proofs',
+    'address_undos',
+    'sign_in_codes',
+    'passkey_challenges',
+    'remembered_devices',
+    'upstream_requests',
+    'upstream_proofs',
+    'upstream_sessions',
+    'doctor_probes',
   ]
   for (const table of short) {
     const { rows } = await client.query('select to_regclass($1) is not null as found', [table])

@@ -13,6 +13,7 @@ import { type CodeRequest, issueCode, noRedirectUri } from './challenge-code.ts'
 import type { ClientCache } from './client-cache.ts'
 import { demandEntry } from './entry.ts'
 import type { FindCertificate } from './mutual-tls.ts'
+import { isOriginOf } from './origins.ts'
 import { provePossession } from './possession.ts'
 import { replayForm } from './replayed-form.ts'
 import type { SignInPolicies } from './sign-in-policies.ts'
@@ -74,6 +75,12 @@ export function createChallenge(deps: Deps) {
     ;(ctx as unknown as Context).state.clientId = client.clientId
     if (!mayChallenge(client)) {
       throw new errors.UnauthorizedClient('this client may not ask for passwords itself')
+    }
+    // A page of somebody else's would have its visitors guess, until their own address is a suspect's. Browsers say from
+    // where they post, and apps are no browsers.
+    const origin = ctx.get('Origin')
+    if (origin !== '' && !isOriginOf(client, origin)) {
+      throw new errors.InvalidRequest('this page is none of the app')
     }
     const given = (ctx.oidc.params ?? {}) as Record<string, string | undefined>
     // A proof names the address that the app has called, which the engine takes for its token endpoint.

@@ -22,6 +22,7 @@ import { isUnknownHere, type WithHeld } from './entry.ts'
 import { timesToLive } from './lifetimes.ts'
 import { type FindCertificate, mutualTls } from './mutual-tls.ts'
 import { keepOfflineAccess } from './offline-access.ts'
+import { isOriginOf } from './origins.ts'
 import type { EngineFetch } from './outgoing-fetch.ts'
 import { createPrompts } from './prompts.ts'
 import type { ProtocolPages } from './protocol-pages.ts'
@@ -117,10 +118,7 @@ export function configuration(options: ProviderOptions, adapter: AdapterFactory)
     extraClientMetadata: clientExtras,
     extraParams: { scope: keepOfflineAccess, claims: judgeClaims },
     extraTokenClaims,
-    // Schemes of apps' own have the origin "null", and so have sandboxed frames.
-    clientBasedCORS: (_ctx, origin, client) =>
-      origin !== 'null' &&
-      (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
+    clientBasedCORS: (_ctx, origin, client) => isOriginOf(client, origin),
     expiresWithSession: (_ctx, token) => !token.scopes.has('offline_access'),
     fetch: options.fetch,
     fetchResponseBodyLimits: {

@@ -202,6 +202,16 @@ describe('a wrong password', () => {
     }
   })
 
+  test('posted by a page of somebody else’s is nobody’s: their visitors are not made suspects', async () => {
+    const { rows: before } = await pool.query('select count(*)::int as n from rate_limits')
+    for (const page of ['https://evil.example', 'null', origin]) {
+      const answer = await ask({ username: 'whoever', password: 'x' }, app, { origin: page })
+      expect(refused(answer)).toEqual([400, 'invalid_request', undefined])
+    }
+    const { rows: after } = await pool.query('select count(*)::int as n from rate_limits')
+    expect(after).toEqual(before)
+  })
+
   test('PW-14: is counted together with those at our pages', async () => {
     const strict = await startTestServer({ env: { LIMIT_FACTOR: '1' } })
     const one = await createPerson(strict)

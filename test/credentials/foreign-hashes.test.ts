@@ -1,6 +1,6 @@
 /** Hashes that other systems made: verified as they stand, replaced by ours, and not run when they would hurt. */
 import { pbkdf2Sync, randomBytes } from 'node:crypto'
-import { hashSync } from '@node-rs/bcrypt'
+import { hashSync } from 'bcryptjs'
 import { describe, expect, test } from 'vitest'
 import { writePbkdf2 } from '../../src/credentials/hash-schemes/pbkdf2.ts'
 import { createPasswordHasher, isUsableHash } from '../../src/credentials/password-hasher.ts'
@@ -60,7 +60,7 @@ test.each(published)(
 
 test('each prefix of bcrypt and each digest of PBKDF2 verifies, in every spelling of its bytes', async () => {
   for (const version of ['2a', '2b', '2y'] as const) {
-    const hash = hashSync('zebra crossing', { cost: 4, version })
+    const hash = hashSync('zebra crossing', 4).replace('$2b$', `$${version}$`)
     expect([version, await hasher.verify(hash, 'zebra crossing')]).toEqual([version, true])
   }
   const salt = randomBytes(16)
@@ -78,7 +78,7 @@ test('each prefix of bcrypt and each digest of PBKDF2 verifies, in every spellin
 describe('bcrypt and what it does not look at', () => {
   test('PW-03: a password beyond 72 bytes still opens its account, and is not set by what was never compared', async () => {
     const long = 'kq'.repeat(40)
-    const hash = hashSync(long, { cost: 4 })
+    const hash = hashSync(long, 4)
     expect(await hasher.verify(hash, long)).toBe(true)
     expect(hasher.needsRehash(hash, long)).toBe(false)
     expect(hasher.needsRehash(hash, 'short enough')).toBe(true)
@@ -86,12 +86,8 @@ describe('bcrypt and what it does not look at', () => {
 
   test('a NUL ends nothing: what stands before it opens no account', async () => {
     for (const password of ['zebra', 'zebra\0crossing', 'zebra crossing'])
-      expect(await hasher.verify(hashSync('zebra', { cost: 4 }), password)).toBe(
-        password === 'zebra',
-      )
-    expect(await hasher.verify(hashSync('zebra crossing', { cost: 4 }), 'zebra\0crossing')).toBe(
-      false,
-    )
+      expect(await hasher.verify(hashSync('zebra', 4), password)).toBe(password === 'zebra')
+    expect(await hasher.verify(hashSync('zebra crossing', 4), 'zebra\0crossing')).toBe(false)
   })
 })
 

@@ -2,7 +2,7 @@
 import { mkdtempSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { hashSync } from '@node-rs/bcrypt'
+import { hashSync } from 'bcryptjs'
 import { expect, test } from 'vitest'
 import { createIdp } from '../cli/support.ts'
 import { fileOf, lineOf } from '../moving/people.ts'
@@ -48,7 +48,7 @@ test('done-when 3: exported there with hashes, imported here, signed in with the
 })
 
 test('done-when 3: a bcrypt account signs in, and has our own hash from then on', async () => {
-  const hash = hashSync(password, { cost: 6 })
+  const hash = hashSync(password, 6)
   await idp(['users', 'import', '-'], { stdin: fileOf(lineOf('bob', { password_hash: hash })) })
   expect((await signIn('bob', 'a long and quiet lake')).url).toContain('/sign-in/')
   expect(await hashOf('bob')).toBe(hash)
@@ -61,7 +61,7 @@ test('done-when 3: a bcrypt account signs in, and has our own hash from then on'
 
 test('a password that is longer than bcrypt looks opens its account, and bcrypt stays', async () => {
   const long = `${'quiet river '.repeat(6)}bank`
-  const hash = hashSync(long, { cost: 4 })
+  const hash = hashSync(long, 4)
   await idp(['users', 'import', '-'], { stdin: fileOf(lineOf('eve', { password_hash: hash })) })
   expect((await signIn('eve', long)).url).toBe(`${here.origin}/account`)
   expect(await hashOf('eve')).toBe(hash)

@@ -1,10 +1,7 @@
-/**
- * The sha256 and sha512 of crypt(3), `$5$` and `$6$`. Node does not bring them, so they are computed in JavaScript, on a
- * thread of their own: 50,000 rounds would keep everybody else waiting for 150 ms.
- */
+/** The sha256 and sha512 of crypt(3), `$5$` and `$6$`: 50,000 rounds take about 150 ms. */
 import { timingSafeEqual } from 'node:crypto'
-import { Worker } from 'node:worker_threads'
 import { type Comparison, readCount } from './scheme.ts'
+import { computeSlowHash } from './slow-hash.ts'
 
 /** passlib's usual number is 656,000, which takes two seconds. */
 const mostRounds = 700_000
@@ -19,20 +16,8 @@ export function shaCryptComparison(hash: string): Comparison | undefined {
   if (!(count >= leastRounds && count <= mostRounds)) return undefined
   const salt = hash.slice(0, hash.lastIndexOf('$'))
   return async (password) => {
-    const made = Buffer.from(await crypt(password, salt))
+    const made = Buffer.from(await computeSlowHash({ scheme: 'sha-crypt', password, salt }))
     const kept = Buffer.from(hash)
     return made.length === kept.length && timingSafeEqual(made, kept)
   }
-}
-
-function crypt(password: string, salt: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./sha-crypt-thread.ts', import.meta.url), {
-      workerData: { password, salt },
-      execArgv: [],
-    })
-    worker.once('message', resolve)
-    worker.once('error', reject)
-    worker.once('exit', () => reject(new Error('the thread ended without an answer')))
-  })
 }

@@ -97,8 +97,16 @@ describe('one question', () => {
     expect(await purge({ acr: '1fa', address: '10.1.2.3' })).toBe(false)
     expect(await purge({ acr: '2fa', address: '192.0.2.1' })).toBe(false)
     expect(await purge({})).toBe(false)
+    const from = (ip_address: unknown) => ({
+      ...question('purge', '1', { context: { acr: '2fa' } }),
+      subject: { type: 'user', id: ada.id, properties: { ip_address } },
+    })
+    expect((await post('evaluation', from('10.1.2.3'))).body).toEqual({ decision: true })
+    expect((await post('evaluation', from('192.0.2.1'))).body).toEqual({ decision: false })
+    expect((await post('evaluation', from(['10.1.2.3']))).body).toEqual({ decision: false })
     const open = (time: unknown) => decide('open', '1', { type: 'office', context: { time } })
     expect(await open('2026-11-20T10:00:00Z')).toBe(true)
+    expect(await open('2026-11-20T03:00-07:00')).toBe(true)
     expect(await open('2026-11-21T10:00:00Z')).toBe(false)
     expect(await open('soon')).toBe(false)
     expect(await open(7)).toBe(false)
@@ -180,6 +188,20 @@ describe('many questions', () => {
     })
   })
 
+  test('are filled in where an item leaves out what has to be there, and with nothing else', async () => {
+    const own = { type: 'notes', properties: { owner: ada.id } }
+    const { body } = await post('evaluations', {
+      ...common(),
+      resource: own,
+      action: { name: 'write' },
+      evaluations: [
+        { resource: { id: '1', properties: { owner: ada.id } } },
+        { resource: { id: '1' } },
+      ],
+    })
+    expect(body).toEqual({ evaluations: [{ decision: true }, { decision: false }] })
+  })
+
   test('without a list are one question', async () => {
     expect((await post('evaluations', question('read', '1'))).body).toEqual({ decision: true })
     const empty = { ...question('read', '1'), evaluations: [] }
@@ -233,14 +255,23 @@ describe('who asks', () => {
     expect(answer.headers.get('x-request-id')).toBe(headers['x-request-id'])
     const refused = await post('evaluation', '{', headers)
     expect(refused.headers.get('x-request-id')).toBe(headers['x-request-id'])
+    const strangers = await post('evaluation', question('read', '1'), {
+      ...headers,
+      authorization: '',
+    })
+    expect([strangers.status, strangers.headers.get('x-request-id')]).toEqual([
+      401,
+      headers['x-request-id'],
+    ])
     const long = await post('evaluation', question('read', '1'), {
-      'x-request-id': 'x'.repeat(129),
+      'x-request-id': 'x'.repeat(257),
     })
     expect(long.headers.get('x-request-id')).not.toContain('xxx')
   })
 })
 
 test.each([
+  ['', 400],
   ['{', 400],
   ['[]', 400],
   ['{}', 400],
@@ -258,6 +289,15 @@ test.each([
   const answer = await post('evaluation', body)
   expect(answer.status).toBe(status)
   expect(answer.headers.get('content-type')).toContain('application/problem+json')
+})
+
+test('what is not said to be JSON is no question either (§10.1.2)', async () => {
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
+    const answer = await post('evaluation', question('read', '1'), { 'content-type': type })
+    expect([answer.status, answer.body.code]).toEqual([400, 'invalid_request'])
+  }
+  const spelt = { 'content-type': 'application/json; charset=utf-8' }
+  expect((await post('evaluation', question('read', '1'), spelt)).status).toBe(200)
 })
 
 test('the metadata names the addresses (§9)', async () => {

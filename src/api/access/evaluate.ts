@@ -10,7 +10,7 @@ import { type Holdings, isAllowed } from '../../roles/decide.ts'
 import { readHoldings } from '../../roles/holdings.ts'
 
 export type Evaluation = {
-  subject: { type: string; id: string }
+  subject: { type: string; id: string; properties?: Record<string, unknown> | undefined }
   action: { name: string }
   resource: { type: string; id: string; properties?: Record<string, unknown> | undefined }
   context?: Record<string, unknown> | undefined
@@ -79,7 +79,10 @@ export function createEvaluator(db: Db, now: () => number = Date.now) {
         time: timeOf(context.time, now),
         acr: textOf(context.acr),
         client: textOf(context.client ?? context.client_id),
-        address: textOf(context.address ?? context.ip_address ?? context.ip),
+        // §5.1.1: the service may say it of the subject as well.
+        address: textOf(
+          context.address ?? context.ip_address ?? context.ip ?? subject.properties?.ip_address,
+        ),
       },
     }
     return { decision: isAllowed(holdings, question) }

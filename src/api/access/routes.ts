@@ -68,8 +68,7 @@ export function accessRoutes(deps: {
       ctx.body = await evaluator.evaluate(data, asking)
       return
     }
-    // §7.1.1: what an item says stands in place of what is said for all.
-    const questions = list.map((item) => questionIn({ ...common, ...item }))
+    const questions = list.map((item) => questionIn(withDefaults(common, item)))
     const semantic = options.evaluations_semantic ?? 'execute_all'
     ctx.body = { evaluations: await evaluator.evaluateAll(questions, semantic, asking) }
   })
@@ -78,11 +77,34 @@ export function accessRoutes(deps: {
   async function admit(ctx: Context): Promise<string> {
     const requestId = ctx.get('X-Request-ID')
     // §10.1.3: the service finds its request again in our answer.
-    if (/^[\x21-\x7e]{1,128}$/.test(requestId)) ctx.set('X-Request-ID', requestId)
-    return (await bearer.requireToken(ctx, { scope: 'access:evaluate' })).clientId
+    if (/^[\x20-\x7e]{1,256}$/.test(requestId)) ctx.set('X-Request-ID', requestId)
+    const { clientId } = await bearer.requireToken(ctx, { scope: 'access:evaluate' })
+    // §10.1.2 knows no 415, and services that were written by it look for 400.
+    if (!ctx.is('application/json')) {
+      const detail = 'Send the question as application/json.'
+      throw new AppError('invalid_request', 400, { detail })
+    }
+    return clientId
   }
 
   return [router.routes() as Middleware, refuseOtherVerbs(router)]
+}
+
+const named = { subject: ['type', 'id'], action: ['name'], resource: ['type', 'id'] } as const
+
+/**
+ * §7.1.1: what an item says of a subject, an action or a resource stands in place of what is said of it for all; only
+ * what has to be there and is not is filled in, and never a property.
+ */
+function withDefaults(common: z.infer<typeof part>, item: z.infer<typeof part>): object {
+  const filled: Record<string, unknown> = { ...common, ...item }
+  for (const [name, members] of Object.entries(named)) {
+    const [usual, own] = [part.safeParse(common[name]).data, part.safeParse(item[name]).data]
+    if (!usual || !own) continue
+    const missing = members.filter((member) => own[member] === undefined)
+    filled[name] = { ...own, ...Object.fromEntries(missing.map((one) => [one, usual[one]])) }
+  }
+  return filled
 }
 
 function questionIn(item: object): Evaluation | { error: string } {

@@ -29,11 +29,8 @@ export const clientMembers = {
   apis: list.meta({ description: 'Identifiers of APIs of which it may ask for every scope.' }),
   grant_types: list,
   token_endpoint_auth_method: line,
-  jwks: z
-    .object({ keys: z.array(z.record(z.string(), z.unknown())).max(50) })
-    .nullable()
-    .optional(),
-  jwks_uri: orNone,
+  jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())).max(50) }).optional(),
+  jwks_uri: line,
   pkce: z.enum(['required', 'optional']).optional(),
   first_party: z.boolean().optional().meta({ description: 'Nobody is asked for consent.' }),
   token_endpoint_auth_signing_alg: orNone,
@@ -104,8 +101,8 @@ export function changeFromMembers(given: ClientMembers): ClientChange {
     grantTypes: given.grant_types,
     authMethod: given.token_endpoint_auth_method,
     pkce: given.pkce,
-    jwks: given.jwks ?? undefined,
-    jwksUri: given.jwks_uri ?? undefined,
+    jwks: given.jwks,
+    jwksUri: given.jwks_uri,
     firstParty: given.first_party,
     profile: given.profile,
     accessTokenSeconds: given.access_token_lifetime,

@@ -3,6 +3,7 @@
  * their own, under these circumstances. It is asked anew at each request, so a role that was taken is gone at once.
  */
 import type { Context } from 'koa'
+import { levelOf } from '../../credentials/step-up.ts'
 import type { Db } from '../../database/connection.ts'
 import { AppError } from '../../errors.ts'
 import { type Holdings, isAllowed } from '../../roles/decide.ts'
@@ -63,9 +64,11 @@ function isMet(
   action: string,
   resource: { type: string; id?: string | undefined; owner?: string | undefined },
   ctx: Context,
-  { acr, clientId }: Caller,
+  { acr, amr, clientId }: Caller,
 ): boolean {
-  const context = { time: new Date(), acr, client: clientId, address: ctx.state.address }
+  // An app is told the level that it asked for, where more was proven.
+  const level = levelOf(amr) ?? acr
+  const context = { time: new Date(), acr: level, client: clientId, address: ctx.state.address }
   return isAllowed(holdings, { action, resource, context })
 }
 

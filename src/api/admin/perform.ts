@@ -3,6 +3,7 @@
  * without telling whoever may not read whether there is such an object.
  */
 import type { Context } from 'koa'
+import { z } from 'zod'
 import { AppError } from '../../errors.ts'
 import { performOnce } from '../../idempotency.ts'
 import type { Caller } from '../bearer.ts'
@@ -13,7 +14,7 @@ import type { AdminDeps, AdminHandlers } from './context.ts'
 /** What belongs to an answer beside its body. */
 const keptHeaders = ['Location', 'ETag'] as const
 
-type AnyCall = { ctx: Context; params: object; body?: unknown; caller: Caller }
+type AnyCall = { ctx: Context; params: Record<string, string>; body?: unknown; caller: Caller }
 type Handle = (call: object) => Promise<unknown>
 
 export function performing<Table extends Operations>(
@@ -33,6 +34,7 @@ export function performing<Table extends Operations>(
     const key = call.ctx.get('Idempotency-Key')
     const more = { by, keyring }
     try {
+      demandNames(operation, call.params)
       return operation.idempotent && key !== ''
         ? await once(id, key, call, (trx) => handle({ ...call, ...more, db: trx }))
         : await handle({ ...call, ...more, db })
@@ -64,5 +66,15 @@ export function performing<Table extends Operations>(
       ctx.set('Idempotency-Replayed', 'true')
     }
     return answer.told
+  }
+}
+
+/** What cannot be the name of anything names nothing. Throws `not_found` (404). */
+function demandNames({ params = {} }: Operation, given: Record<string, string>): void {
+  for (const [name, value] of Object.entries(given)) {
+    const schema = params[name] ?? z.uuid()
+    if (!schema.safeParse(value).success || value.includes('\0')) {
+      throw new AppError('not_found', 404)
+    }
   }
 }

@@ -87,6 +87,10 @@ describe('somebody with some permissions', () => {
       expect(await tryAll(`/clients/${id}`, 'patch', uris)).toEqual(tooMuch)
       expect(await tryAll(`/clients/${id}`, 'delete')).toEqual(tooMuch)
     }
+    const named = await createApp(world.server)
+    const nothing = { kind: 'client', id: named.id } as const
+    await grantRole(db, await makeRole(world, []), nothing, operator)
+    expect(await tryAll(`/clients/${named.id}/secret`, 'post', {})).toEqual(tooMuch)
     const plain = await createApp(world.server)
     for (const scope of ['openid admin:write', 'openid account', 'access:evaluate']) {
       expect(await tryAll(`/clients/${plain.id}`, 'patch', { scope })).toEqual(tooMuch)
@@ -142,6 +146,8 @@ describe('a permission', () => {
     expect([await read(target.id, one), await read(admin.id, one)]).toEqual([200, 403])
     expect([await read(own.id, own), await read(target.id, own)]).toEqual([200, 403])
     expect(await read(target.id, strong)).toBe(403)
+    const proven = await world.resigned(strong.token, { amr: ['pwd', 'otp', 'mfa'], acr: '1fa' })
+    expect(await read(target.id, { token: proven })).toBe(200)
     expect(await read(target.id, near)).toBe(403)
     for (const { token } of [one, own]) {
       expect((await call('get', '/accounts', { token })).status).toBe(403)

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { forgetAnswers } from '../../../src/idempotency.ts'
 import { auditOf } from '../../support/audit.ts'
 import { createApp } from '../../support/relying-party.ts'
+import { rounds } from '../../support/rounds.ts'
 import { createWorld, makeGroup, makeRole, type Told } from './world.ts'
 
 const world = await createWorld()
@@ -102,7 +103,7 @@ describe('two admins who change one thing', () => {
     ]
     for (const [path, body] of nouns) {
       const headers = await world.match(path)
-      const answers = await atOnce(20, (index) =>
+      const answers = await atOnce(rounds, (index) =>
         asAdmin('patch', path, { body: body(index), headers }),
       )
       const won = answers.findIndex(({ status }) => status === 200)
@@ -216,4 +217,44 @@ describe('a body', () => {
     }
     expect((await asAdmin('get', path)).headers.get('etag')).toBe(headers['if-match'])
   })
+})
+
+describe('an address', () => {
+  test('that names nothing is not there, whatever stands in it', async () => {
+    const ids = ['x', "'--", '..%2f..', '01900000-0000-7000-8000-000000000000', 'a'.repeat(500)]
+    for (const id of ids) {
+      const paths = ['accounts', 'clients', 'apis', 'roles', 'groups', 'invites', 'providers']
+      for (const noun of paths) {
+        expect((await asAdmin('get', `/${noun}/${id}`)).status, `${noun} ${id}`).toBe(404)
+      }
+      expect((await asAdmin('delete', `/sessions/${id}`)).status).toBe(404)
+      expect((await asAdmin('post', `/mail/${id}/retry`)).status).toBe(404)
+    }
+    expect((await asAdmin('get', '/accounts/%zz')).status).toBe(400)
+    expect((await asAdmin('get', '/accounts?username=%00')).status).toBe(400)
+  })
+
+  test('is answered for whoever asks, and kept by no cache', async () => {
+    for (const path of ['/accounts', '/settings', '/keys']) {
+      const { headers } = await asAdmin('get', path)
+      expect(headers.get('cache-control'), path).toBe('no-store')
+    }
+  })
+})
+
+test('an app that the rules have left behind can still be switched off', async () => {
+  const { id } = await createApp(world.server)
+  const path = `/clients/${id}`
+  const row = await db
+    .selectFrom('clients')
+    .select('metadata')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  const metadata = JSON.stringify({ ...row.metadata, redirect_uris: ['http://old.example.com/cb'] })
+  await db.updateTable('clients').set({ metadata }).where('id', '=', id).execute()
+  const headers = { 'if-match': '*' }
+  const renamed = await asAdmin('patch', path, { body: { client_name: 'New' }, headers })
+  expect(renamed.status).toBe(400)
+  const off = await asAdmin('patch', path, { body: { disabled: true }, headers })
+  expect([off.status, off.body.disabled]).toEqual([200, true])
 })

@@ -102,9 +102,12 @@ export async function createWorld() {
   }
 }
 
-export async function makeRole({ db, fresh }: Pick<World, 'db' | 'fresh'>): Promise<string> {
+export async function makeRole(
+  { db, fresh }: Pick<World, 'db' | 'fresh'>,
+  permissions = ['read:notes'],
+): Promise<string> {
   const name = fresh('role')
-  await createRole(db, { name, permissions: ['read:notes'] }, operator)
+  await createRole(db, { name, permissions }, operator)
   return name
 }
 

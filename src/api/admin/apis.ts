@@ -5,7 +5,7 @@ import { deleteApi, updateApi } from '../../clients/change-api.ts'
 import type { Db } from '../../database/connection.ts'
 import { transact } from '../../database/transact.ts'
 import { AppError } from '../../errors.ts'
-import type { By } from '../../roles/may-grant.ts'
+import { assertMayEverything, type By } from '../../roles/may-grant.ts'
 import { demandMatch, tagged } from '../etags.ts'
 import type { apisOperations } from './apis-operations.ts'
 import type { AdminDeps, AdminHandlers } from './context.ts'
@@ -47,7 +47,10 @@ export function apisHandlers({
 
     async 'apis.update'({ ctx, db, by, params: { identifier = '' }, body }) {
       const api = await transact(db, async (trx) => {
-        demandMatch(ctx, apiJson(await getApi(trx, identifier, { lock: true })), { required: true })
+        const before = await getApi(trx, identifier, { lock: true })
+        demandMatch(ctx, apiJson(before), { required: true })
+        // How long a stolen token of ours opens everything is nobody's with less.
+        if (before.builtIn) await assertMayEverything(trx, by)
         const done = await updateApi(trx, identifier, readChange(body), acting(by))
         if (!done) throw notFound('api_not_found')
         if (!done.ok) throw refuseProblems(done.problems)

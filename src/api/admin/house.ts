@@ -14,6 +14,7 @@ import { discardKeys, replaceLeaked } from '../../oidc/key-leak.ts'
 import { retireKey, rotateKeys } from '../../oidc/key-rotation.ts'
 import { listKeys } from '../../oidc/key-times.ts'
 import { signingAlgorithms } from '../../oidc/signing-keys.ts'
+import { assertMayEverything } from '../../roles/may-grant.ts'
 import { changeAuditRetention, readAuditRetention } from '../../settings/audit-retention.ts'
 import { demandMatch, tagged } from '../etags.ts'
 import type { AdminDeps, AdminHandlers } from './context.ts'
@@ -64,7 +65,8 @@ export function houseHandlers({
       return tagged(ctx, await readAll(db))
     },
 
-    async 'settings.update'({ ctx, db, by: { actor }, body }) {
+    async 'settings.update'({ ctx, db, by, body }) {
+      const { actor } = by
       const { second_factor: when, second_factors: factors, remember_days: rememberDays } = body
       const policy = Object.entries({ when, factors, rememberDays }).filter(
         ([, value]) => value !== undefined,
@@ -76,7 +78,11 @@ export function houseHandlers({
         demandMatch(ctx, await readAll(trx), { required: true })
         if (policy.length > 0) await changeSignInPolicy(trx, Object.fromEntries(policy), actor)
         if (where !== undefined) await changeBreachSetting(trx, breachOf(where), actor)
-        if (days !== undefined) await changeAuditRetention(trx, { days }, actor)
+        if (days !== undefined) {
+          // Whoever may shorten the trail could hide in it what they did.
+          await assertMayEverything(trx, by)
+          await changeAuditRetention(trx, { days }, actor)
+        }
       })
       return tagged(ctx, await readAll(db))
     },

@@ -134,6 +134,18 @@ test('whoever says for us who somebody is, is chosen by whoever may everything',
   expect((await call('patch', `/providers/${id}`, moved)).status).toBe(400)
 })
 
+test('neither the trail nor the tokens of our own API are changed by less than everything', async () => {
+  const { token } = await world.holder('read:settings', 'write:settings', 'write:apis')
+  const headers = { 'if-match': '*' }
+  const patch = async (path: string, body: object) =>
+    outcome(await call('patch', path, { token, headers, body }))
+  expect(await patch('/settings', { audit_retention_days: 1 })).toEqual(tooMuch)
+  expect((await patch('/settings', { remember_days: 3 }))[0]).toBe(200)
+  const own = `/apis/${encodeURIComponent(world.own)}`
+  expect(await patch(own, { access_token_lifetime: 86_400 })).toEqual(tooMuch)
+  expect(outcome(await asAdmin('patch', own, { headers, body: { scopes: ['x'] } }))[0]).toBe(400)
+})
+
 describe('a permission', () => {
   test('for one id, for what is one’s own, and under conditions, is no more than that', async () => {
     const target = await somebody()

@@ -68,6 +68,13 @@ describe.each(described)('$operationId', (operation) => {
       expect(told).toEqual(['if_match_required', 'changed_meanwhile'])
     }
 
+    if (asked.body !== undefined) {
+      const body = { ...(asked.body as object), isAdmin: true }
+      const told = await world.asAdmin(method, at, { ...asked, body })
+      expect(told.status).toBe(400)
+      expect(told.body.errors).toEqual([{ field: 'isAdmin', code: 'unknown_field' }])
+    }
+
     const { status, body, headers } = await world.asAdmin(method, at, asked)
     expect(body?.requestId, JSON.stringify(body)).toBeUndefined()
     const told = responses[status]

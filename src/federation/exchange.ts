@@ -74,7 +74,12 @@ export async function redeem(
       user: answer.get('user'),
     })
   } catch (error) {
-    throw upstreamErrorOf(error)
+    throw upstreamErrorOf(error, [
+      answer.get('code') ?? '',
+      request.verifier,
+      request.state,
+      request.nonce,
+    ])
   }
 }
 

@@ -35,11 +35,19 @@ export class UpstreamError extends Error {
 
 const denied = new Set(['access_denied', 'user_cancelled_authorize', 'user_cancelled_login'])
 
-/** Whatever was thrown on the way to an upstream and back. */
-export function upstreamErrorOf(error: unknown): UpstreamError {
+/**
+ * Whatever was thrown on the way to an upstream and back. `sent` are secrets of this way: some upstreams quote in their
+ * refusals what they were sent.
+ */
+export function upstreamErrorOf(error: unknown, sent: readonly string[] = []): UpstreamError {
   if (error instanceof UpstreamError) return error
+  const quiet = (text: string) =>
+    sent.reduce(
+      (rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '(left out)')),
+      text,
+    )
   const fail = (code: UpstreamProblem, detail: string) =>
-    new UpstreamError(code, short(detail), { cause: error })
+    new UpstreamError(code, short(quiet(detail)), { cause: error })
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof OutgoingError) return fail('upstream_unreachable', cause.message)
   }

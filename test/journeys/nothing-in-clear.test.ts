@@ -8,8 +8,8 @@ import { createApi } from '../../src/clients/apis.ts'
 import { getClient } from '../../src/clients/clients.ts'
 import { allowExchange } from '../../src/clients/exchanges.ts'
 import { createIssuer } from '../../src/clients/issuers.ts'
-import type { Visitor } from '../../src/demo/visitor.ts'
 import { ask, decide, pollFor } from '../support/asking-app.ts'
+import { createCanaries } from '../support/canaries.ts'
 import { createKey, now } from '../support/client-keys.ts'
 import { askForCode, connect, poll, typeCode } from '../support/device.ts'
 import { authorize, createBrowser, isConsent } from '../support/person.ts'
@@ -27,16 +27,7 @@ const api = 'https://api.example.com'
 const password = 'correct horse of mine'
 const wrongPassword = 'incorrect horse of mine'
 const operator = { actor: { kind: 'operator' } } as const
-const secrets = new Map<string, string>()
-
-function keep(what: string, value: string | undefined): void {
-  expect(value, what).toBeTruthy()
-  secrets.set(`${what} ${secrets.size}`, value as string)
-}
-
-function keepCookies(visitor: Visitor): void {
-  for (const { name, value } of visitor.cookies.values()) keep(`cookie ${name}`, value)
-}
+const { keep, keepCookies, expectNone, expectNoneStored } = createCanaries()
 
 beforeAll(async () => {
   await createApi(db, { identifier: api, scopes: ['read'] }, { actor: { kind: 'operator' } })
@@ -192,32 +183,8 @@ beforeAll(async () => {
   await other.press(await other.get(app.logoutUrl()), 'continue')
 })
 
-/** The secret as text, and its bytes as PostgreSQL prints them. */
-function tracesOf(secret: string): RegExp {
-  const hex = [Buffer.from(secret).toString('hex')]
-  if (secret.length >= 32) hex.push(Buffer.from(secret, 'base64url').toString('hex'))
-  const text = secret.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-  return new RegExp(`(?<![\\w.])${text}(?!\\w)|${hex.join('|')}`)
-}
-
-function expectNone(where: string, text: string): void {
-  for (const [what, secret] of secrets) {
-    const found = tracesOf(secret).exec(text)
-    const around = found && text.slice(Math.max(0, found.index - 120), found.index + 120)
-    expect(around, `${what} in ${where}`).toBeNull()
-  }
-}
-
 test('AD-12: no secret stands in the database', async () => {
-  const { rows: tables } = await pool.query<{ name: string }>(
-    `select format('%I.%I', schemaname, tablename) as name from pg_tables
-     where schemaname not in ('pg_catalog', 'information_schema')`,
-  )
-  expect(tables.length).toBeGreaterThan(20)
-  for (const { name } of tables) {
-    const { rows } = await pool.query<{ text: string }>(`select t::text as text from ${name} t`)
-    expectNone(name, rows.map(({ text }) => text).join('\n'))
-  }
+  await expectNoneStored(pool)
 })
 
 test('IN-08: no secret stands in the log, at its most talkative', () => {

@@ -123,7 +123,7 @@ test('from the first form to the last page', { timeout: 120_000 }, async () => {
   await page.getByText('Strength: very good.').waitFor()
   await look(page, 'reset-password')
   await page.click('#continue')
-  await page.getByText('Your new password counts').waitFor()
+  await page.getByText('Your password is changed').waitFor()
   await page.goto(`${origin}/sign-in?to=address`)
   const person = { username, password: 'a quiet harbour in the north' } as never
   await fillSignIn(page, person)

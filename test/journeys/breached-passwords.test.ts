@@ -41,7 +41,7 @@ const { db } = database
 await changeBreachSetting(db, { url }, { kind: 'operator' })
 const server = await startTestServer({ database, env: { ALLOW_PRIVATE_TARGETS: host } })
 const idp = createIdp(database.url, { ISSUER: server.origin })
-const words = 'stands in a list of stolen ones'
+const words = 'is in a list of stolen ones'
 
 beforeEach(() => {
   asked.length = 0
@@ -81,7 +81,7 @@ test('at a change and at a reset as well', async () => {
   const again = await browser.press(reset, 'continue', { new_password: stolen })
   expect(again.error).toContain(words)
   const done = await browser.press(again, 'continue', { new_password: unknown })
-  expect(done.body).toContain('Your new password counts')
+  expect(done.body).toContain('Your password is changed')
 })
 
 test('five characters of a hash leave, with the wish for padding; neither they nor the password are logged', async () => {

@@ -20,15 +20,15 @@ beforeAll(async () => {
   server = await startTestServer()
 })
 
-test('each device is named by browser and system, and this one is marked', async () => {
+test('each device is named by browser and system, and this device is marked', async () => {
   const person = await createPerson(server)
   const phone = createVisitor({ at: [server.origin], headers: { 'user-agent': iphone } })
   await signInAt(phone, await phone.get(`${server.origin}/sign-in`), person)
   const browser = await signedIn(server, person)
   const { body } = await browser.get(`${server.origin}/account/devices`)
   expect(body).toContain('Safari on iPhone')
-  expect(body).toContain('In the same network as you now')
-  expect(body.match(/this one/g)).toHaveLength(1)
+  expect(body).toContain('On the same network as you now')
+  expect(body.match(/this device/g)).toHaveLength(1)
   expect(body.match(/id="end-(?!others)/g)).toHaveLength(1)
 })
 
@@ -47,7 +47,7 @@ test('ending one device ends it with its tokens, and no other (WB-04)', async ()
   expect((await app.refresh(answer.body.refresh_token)).body.error).toBe('invalid_grant')
 })
 
-test('all others end together, and this one stays', async () => {
+test('all others end together, and this device stays', async () => {
   const person = await createPerson(server)
   const others = [await signedIn(server, person), await signedIn(server, person)]
   const browser = await signedIn(server, person)

@@ -19,15 +19,15 @@ const origin = { address: '203.0.113.9', userAgent: 'Mozilla/5.0 (X11; Linux) Fi
 const factors = [
   ['added', 'totp', /authenticator app was added to grace/, /meichen.*验证器|验证器.*meichen/],
   ['removed', 'totp', /authenticator app was removed from grace/, /meichen/],
-  ['used', 'recovery-code', /recovery code of grace was used.*works no more/, /恢复码/],
-  ['removed', 'all', /Every second step and passkey of grace .* was taken away/, /meichen/],
+  ['used', 'recovery-code', /recovery code of grace was used.*no longer works/, /恢复码/],
+  ['removed', 'all', /Every second step and passkey of grace .* was removed/, /meichen/],
 ] as const
 
 test.each(factors)('a factor is %s: %s', async (what, factor, inEnglish, inChinese) => {
   await tellOfFactor(db, { accountId: english.id, what, factor })
   await tellOfFactor(db, { accountId: chinese.id, what, factor })
   await mailTo(server, english.email, inEnglish)
-  expect(await mailTo(server, english.email, inEnglish)).toContain('Wasn’t it you?')
+  expect(await mailTo(server, english.email, inEnglish)).toContain('Wasn’t this you?')
   const mail = await mailTo(server, chinese.email, inChinese)
   expect(mail).toContain('/account/authenticators')
 })

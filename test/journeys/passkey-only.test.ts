@@ -153,7 +153,7 @@ test('the link in another browser goes on there; the browser that began gets not
   // Whoever began may be a stranger who knows the address.
   const stuck = await begun.visitor.get(begun.proof.url)
   expect(stuck.url).toMatch(/\/sign-in\/[\w-]+$/)
-  expect(stuck.body).toContain('Go on in the browser where you opened the link')
+  expect(stuck.body).toContain('Continue in the browser where you opened the link')
   const address = begun.proof.url.replace('/verify-email', '/first-passkey')
   expect(isFirst(await begun.visitor.get(address))).toBe(false)
   const device = createAuthenticator(origin)
@@ -313,7 +313,7 @@ test('ever after: security pages, a fresh sign-in by passkey, the last one stays
   const kept = await visitor.press(list, `remove-${passkey?.id}`)
   expect(kept.status).toBe(409)
   const done = await visitor.press(form, 'continue', { new_password: password })
-  expect(done.body).toContain('You have a password from now on')
+  expect(done.body).toContain('You have a password now')
   const { rows } = await pool.query(
     `select type from audit_events where account_id = $1 and type like 'password.%'`,
     [account.id],

@@ -37,7 +37,7 @@ test('AD-06: looking spends nothing, the person chooses, everybody else is signe
   })
   expect(weak.status).toBe(422)
   const done = await browser.press(weak, 'continue', { new_password: next })
-  expect(done.body).toContain('Your new password counts')
+  expect(done.body).toContain('Your password is changed')
   expect(await isSignedIn(server, browser)).toBe(false)
   expect(await isSignedIn(server, elsewhere)).toBe(false)
   expect(await isSignedIn(server, await signedIn(server, { ...person, password: next }))).toBe(true)

@@ -43,7 +43,7 @@ test('by the code: the new password counts, the old one does not, and nobody is 
   const person = await createPerson(server)
   const browser = createBrowser(server)
   const done = await reset(browser, person)
-  expect(done.body).toContain('Your new password counts')
+  expect(done.body).toContain('Your password is changed')
   expect(await isSignedIn(server, browser)).toBe(false)
   expect(await canSignIn(person, next)).toBe(true)
   expect(await canSignIn(person, person.password)).toBe(false)
@@ -74,7 +74,7 @@ test('by the link, from any browser, once; looking at it changes nothing (AC-06)
   const form = await phone.get(link)
   expect(form.headers.get('referrer-policy')).toBe('strict-origin')
   const done = await phone.press(form, 'continue', { new_password: next })
-  expect(done.body).toContain('Your new password counts')
+  expect(done.body).toContain('Your password is changed')
   expect(
     (await phone.press(form, 'continue', { new_password: 'another one of these' })).status,
   ).toBe(410)
@@ -211,5 +211,7 @@ test('a password that breaks the rules is refused in words and costs no guess', 
   )
   const personal = await browser.press(form, 'continue', { new_password: `${person.username}2026` })
   expect(personal.status).toBe(422)
-  expect((await browser.press(form, 'continue', { new_password: next })).body).toContain('counts')
+  expect((await browser.press(form, 'continue', { new_password: next })).body).toContain(
+    'Your password is changed',
+  )
 })

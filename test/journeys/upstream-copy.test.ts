@@ -72,7 +72,7 @@ test('AC-15 an equal address opens nobody’s account: its owner signs in here, 
   const visitor = atBoth(server, upstream)
   const asked = await comeBy(visitor, await atSignIn(visitor), there)
   expect(asked.url).toContain('/new-here')
-  expect(asked.body).toContain('An account here has the address')
+  expect(asked.body).toContain('An account here has the same address')
   expect(asked.body).not.toContain('id="username"')
   // Whoever forces the form has nothing of it either.
   const form = await visitor.get(asked.url.replace('/new-here', ''))
@@ -83,7 +83,7 @@ test('AC-15 an equal address opens nobody’s account: its owner signs in here, 
   expect(await listIdentities(db, here.id)).toEqual([])
 
   const signIn = await visitor.follow(asked, 'sign-in')
-  expect(signIn.body).toContain('we ask whether to link')
+  expect(signIn.body).toContain('we’ll ask whether to link')
   const question = await give(visitor, signIn, here)
   expect(question.url).toContain('/link-provider')
   expect(await listIdentities(db, here.id)).toEqual([])
@@ -92,7 +92,7 @@ test('AC-15 an equal address opens nobody’s account: its owner signs in here, 
   expect(await listIdentities(db, here.id)).toMatchObject([
     { label: there.email, provider: 'Work' },
   ])
-  expect(await mailTo(server, here.email, /An account elsewhere was linked/)).toBeTruthy()
+  expect(await mailTo(server, here.email, /An account on another site was linked/)).toBeTruthy()
   const other = atBoth(server, upstream)
   expect((await comeBy(other, await atSignIn(other), there)).url).toBe(home)
 })
@@ -231,9 +231,9 @@ test('the own account: linked by proving it, unlinked, and never the last way in
   expect([last.status, last.error]).toEqual([409, expect.stringContaining('only way')])
   await pool.query(`update accounts set password_hash = 'x' where id = $1`, [here.id])
   const unlinked = await visitor.press(last, `unlink-${identity?.id}`)
-  expect(unlinked.body).toContain('no longer signs anybody in')
+  expect(unlinked.body).toContain('can no longer be used to sign in')
   expect(await listIdentities(db, here.id)).toEqual([])
-  expect(await mailTo(server, here.email, /no longer signs you in/)).toBeTruthy()
+  expect(await mailTo(server, here.email, /can no longer sign you in/)).toBeTruthy()
 })
 
 test('from the door of registration straight to the upstream', async () => {

@@ -212,7 +212,9 @@ describe('answering', () => {
       "update backchannel_authentication_requests set expires_at = now() - interval '1 second'",
     )
     expect((await pollFor(till, late)).body.error).toBe('expired_token')
-    expect((await visitor.get(`${origin}/account/requests`)).body).toContain('No app waits for you')
+    expect((await visitor.get(`${origin}/account/requests`)).body).toContain(
+      'No app is waiting for you',
+    )
 
     const hasty = await ask(till, { login_hint })
     await pollFor(till, hasty)
@@ -264,7 +266,7 @@ describe('answering', () => {
     const page = await signInAt(out, signIn, person)
     expect(page.url).toBe(`${origin}/account/requests`)
     expect(page.body).toContain('After sign-in')
-    expect((await out.get(`${origin}/account`)).body).toMatch(/1 app waits for your yes/)
+    expect((await out.get(`${origin}/account`)).body).toMatch(/1 app is waiting for your answer/)
   })
 
   test('what an app requires of the sign-in is refused at once, or asked of whoever answers', async () => {

@@ -287,11 +287,6 @@ export const own: Example[] = [
   },
   {
     page: 'account-security',
-    state: 'fresh',
-    data: { ...form, action: '/account/security', items: [] },
-  },
-  {
-    page: 'account-security',
     state: 'some',
     data: {
       ...form,

@@ -4,6 +4,7 @@
  */
 import type { PageData } from '../../src/views/page-data.ts'
 import { own } from './account-examples.ts'
+import { crowdedExamples } from './crowded-examples.ts'
 import { factorExamples } from './factor-examples.ts'
 import { upstreamExamples } from './upstream-examples.ts'
 
@@ -640,6 +641,7 @@ const mailbox: Example[] = [
 export const examples: Example[] = [
   ...factorExamples,
   ...upstreamExamples,
+  ...crowdedExamples,
   ...signIn,
   ...device,
   ...requests,

@@ -15,8 +15,10 @@ import {
   readProof,
   resendProof,
 } from '../credentials/mail-proofs.ts'
+import { listPasskeys } from '../credentials/passkeys.ts'
 import { type ResetProof, resetPassword } from '../credentials/passwords.ts'
 import { AppError } from '../errors.ts'
+import { listIdentities } from '../federation/identities.ts'
 import { limitKeyAddress } from '../http/client-address.ts'
 import { hostCookieName, readCookie, setCookie } from '../http/cookies.ts'
 import { hungUp } from '../http/hung-up.ts'
@@ -165,7 +167,19 @@ export function resetPages(deps: PagesDeps) {
     if (!(await resetPassword(db, proof, passwordHash, ctx.state.origin))) return over(ctx, place)
     await deps.signInLimits.forgive(account satisfies Account)
     await place.remember(undefined)
-    draw(ctx, deps, 'reset-done', { app: place.app, signInHref: place.signInHref })
+    const { app, signInHref } = place
+    const others = await otherWaysIn(account.id)
+    draw(ctx, deps, 'reset-done', { app, signInHref, others, securityHref: '/sign-in?to=security' })
+  }
+
+  /** Whoever had the account before may have left one behind (AC-17); the owner knows which are theirs. */
+  async function otherWaysIn(accountId: string) {
+    const passkeys = await listPasskeys(db, accountId)
+    const identities = await listIdentities(db, accountId)
+    return [
+      ...passkeys.map(({ name }) => ({ kind: 'passkey' as const, name })),
+      ...identities.map(({ provider: name }) => ({ kind: 'provider' as const, name })),
+    ]
   }
 
   /** Used meanwhile, or too old. */

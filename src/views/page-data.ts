@@ -202,7 +202,12 @@ export type PageData = {
     proof?: 'open' | 'expired' | 'too-many' | undefined
     resent?: boolean | undefined
   }
-  'reset-done': Common & { signInHref: string }
+  /** `others`: what opens the account besides the new password, by its name. */
+  'reset-done': Common & {
+    signInHref: string
+    others: { kind: 'passkey' | 'provider'; name: string }[]
+    securityHref: string
+  }
   /** Sends what the script puts into `answer`, or `act=later`. */
   'add-passkey': Form & { optionsAction: string }
   /** A passkey of whoever has proven something else; `others` are the other ways from here. */

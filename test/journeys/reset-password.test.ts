@@ -1,12 +1,17 @@
 /** A forgotten password: the ways through, and what an attacker tries on them. */
 import { beforeAll, describe, expect, test } from 'vitest'
+import { listRememberedDevices } from '../../src/credentials/remembered-devices.ts'
 import type { Page, Visitor } from '../../src/demo/visitor.ts'
 import { isSignedIn, jobsDone, mailsTo, mailTo, signedIn } from '../support/account.ts'
+import { createAuthenticator } from '../support/authenticator.ts'
+import { giveIdentity } from '../support/identities.ts'
+import { makePasskey } from '../support/passkeys.ts'
 import {
   authorize,
   createBrowser,
   createPerson,
   type Person,
+  password,
   signInAt,
   stepwise,
 } from '../support/person.ts'
@@ -16,6 +21,8 @@ import { startTestServer, type TestServer } from '../support/server.ts'
 let server: TestServer
 const next = 'a quiet harbour in the north'
 const codeIn = /^ {4}(\d{6})$/m
+/** Not the one of a registration that went to the same mailbox. */
+const resetCodeIn = /wants a new password[\s\S]*?^ {4}(\d{6})$/m
 const linkIn = /(\/reset-password\?token=[\w-]+)/
 
 beforeAll(async () => {
@@ -29,7 +36,7 @@ async function ask(browser: Visitor, email: string, from = '/reset-password'): P
 
 async function reset(browser: Visitor, person: Person): Promise<Page> {
   const page = await ask(browser, person.email)
-  const code = await mailTo(server, person.email, codeIn)
+  const code = await mailTo(server, person.email, resetCodeIn)
   const proven = await browser.press(page, 'continue', { code })
   return browser.press(proven, 'continue', { new_password: next })
 }
@@ -44,6 +51,7 @@ test('by the code: the new password counts, the old one does not, and nobody is 
   const browser = createBrowser(server)
   const done = await reset(browser, person)
   expect(done.body).toContain('Your password is changed')
+  expect(done.body).not.toContain('These open your account as well')
   expect(await isSignedIn(server, browser)).toBe(false)
   expect(await canSignIn(person, next)).toBe(true)
   expect(await canSignIn(person, person.password)).toBe(false)
@@ -91,6 +99,43 @@ test('a reset ends every session and token, at all devices (AC-16)', async () =>
   expect(await isSignedIn(server, thief)).toBe(false)
   expect((await app.userinfo(answer.body.access_token)).status).toBe(401)
   expect((await app.refresh(answer.body.refresh_token)).body.error).toBe('invalid_grant')
+})
+
+test('AC-16, AC-17: who had me press the link of a registration with my address is shown the door, and what they left behind', async () => {
+  const email = 'ann@example.org'
+  const mallory = createBrowser(server)
+  const form = await mallory.get(`${server.origin}/register`)
+  const waiting = await mallory.press(form, 'continue', { username: 'mallory', email, password })
+  const me = createBrowser(server)
+  const link = await me.get(server.origin + (await server.mailedLink(email)))
+  expect(link.body).toContain('mallory')
+  await me.press(link, 'continue')
+  expect(await isSignedIn(server, me)).toBe(false)
+  await mallory.get(waiting.url)
+  await signInAt(mallory, await mallory.get(`${server.origin}/sign-in`), {
+    username: 'mallory',
+    password,
+  })
+  const device = createAuthenticator(server.origin)
+  await makePasskey(server, mallory, device)
+  const { db, pool } = server.database
+  const { rows } = await pool.query(`select id from accounts where username = 'mallory'`)
+  const { id } = rows[0]
+  await giveIdentity(server, { id })
+  await pool.query(
+    `insert into remembered_devices (token_hash, account_id, factor, expires_at)
+      values ('\\x00', $1, 'totp', now() + interval '1 day')`,
+    [id],
+  )
+  expect(await listRememberedDevices(db, id)).toHaveLength(1)
+
+  const done = await reset(me, { id, username: 'mallory', email, password })
+  expect(done.body).toContain('These open your account as well')
+  for (const other of ['Passkey', 'Elsewhere']) expect(done.body).toContain(other)
+  expect(done.body).toContain('/sign-in?to=security')
+  expect(await isSignedIn(server, mallory)).toBe(false)
+  expect(await canSignIn({ id, username: 'mallory', email, password }, password)).toBe(false)
+  expect(await listRememberedDevices(db, id)).toEqual([])
 })
 
 test('a sign-in with the old password that is under way does not end in a session (RC-20)', async () => {

@@ -26,6 +26,7 @@ const passkeys = [
   },
 ]
 const reset = { ...form, signInHref: '/sign-in', passwordMinLength: 8, action: '/reset-password' }
+const resetDone = { languageLinks, signInHref: '/sign-in', securityHref: '/sign-in?to=security' }
 const code = { ...reset, state: 'code', maskedEmail: 'm•••@example.com' } as const
 const profile = {
   ...form,
@@ -77,7 +78,18 @@ export const own: Example[] = [
     state: 'password refused',
     data: { ...reset, state: 'password', error: taken },
   },
-  { page: 'reset-done', state: 'done', data: { languageLinks, signInHref: '/sign-in' } },
+  { page: 'reset-done', state: 'done', data: { ...resetDone, others: [] } },
+  {
+    page: 'reset-done',
+    state: 'other ways in',
+    data: {
+      ...resetDone,
+      others: [
+        { kind: 'passkey', name: 'Phone <b>' },
+        { kind: 'provider', name: 'Google' },
+      ],
+    },
+  },
   {
     page: 'account-profile',
     state: 'filled',

@@ -212,6 +212,7 @@ export function createApp(options: AppOptions): App {
     },
     onSignIn: metrics.signIn,
   }
+  const checkPassword = createPasswordCheck(pagesDeps)
   const pages = protocolPages(pagesDeps)
   const fetch = createEngineFetch(outgoing)
   const certificateOf = createCertificateReader(config)
@@ -253,7 +254,7 @@ export function createApp(options: AppOptions): App {
       keys: keys.published,
       fetch,
       findCertificate: (ctx) => certificateOf(ctx.req),
-      checkPassword: createPasswordCheck(pagesDeps),
+      checkPassword,
       policies,
       onSignIn: metrics.signIn,
     })
@@ -363,8 +364,10 @@ export function createApp(options: AppOptions): App {
     engine: () => engine,
     findCertificate: (ctx) => certificateOf(ctx.req),
   })
-  for (const middleware of accountApiRoutes({ ...pagesDeps, bearer })) koa.use(middleware)
-  for (const middleware of passwordResetRoutes({ ...pagesDeps, bearer })) koa.use(middleware)
+  for (const middleware of accountApiRoutes({ ...pagesDeps, bearer, checkPassword }))
+    koa.use(middleware)
+  for (const middleware of passwordResetRoutes({ ...pagesDeps, bearer, checkPassword }))
+    koa.use(middleware)
   for (const middleware of adminApiRoutes({ ...pagesDeps, bearer, engineCheck }))
     koa.use(middleware)
   for (const middleware of serviceSettingsRoutes({ ...options, db, bearer })) koa.use(middleware)

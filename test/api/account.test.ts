@@ -1,6 +1,7 @@
 /** Every act on one's own account by a program: done, and refused. What each answers is held to the OpenAPI document. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { isSignedIn, mailTo } from '../support/account.ts'
+import { auditOf } from '../support/audit.ts'
 import { createAuthenticator } from '../support/authenticator.ts'
 import { codeOf } from '../support/factors.ts'
 import { giveIdentity } from '../support/identities.ts'
@@ -114,6 +115,21 @@ describe('password', () => {
       password: another,
     })
     expect(await isSignedIn(server, fresh)).toBe(true)
+  })
+
+  test('is asked for where a program brings it: a wrong one is invalid_credentials, and counted', async () => {
+    const { person, token } = await api.newcomer()
+    const change = (currentPassword: string) =>
+      call('changePassword', { json: { newPassword: another, currentPassword } }, token)
+    const wrong = await change('not the one')
+    expect([wrong.status, wrong.body.code]).toEqual([403, 'invalid_credentials'])
+    const counted = async () =>
+      (await auditOf(server.database.db, 'sign_in.refused')).filter(
+        ({ accountId }) => accountId === person.id,
+      ).length
+    expect(await counted()).toBe(1)
+    expect((await change(person.password)).status).toBe(204)
+    expect((await change(person.password)).body.code).toBe('invalid_credentials')
   })
 
   test('is not changed to one that is too short, or made of the own name', async () => {

@@ -19,6 +19,11 @@ export type AccountDeps = {
   keyring: Keyring
   hasher: Hasher
   judgePassword: JudgePassword
+  /** Who has given the right password, or undefined. Throws 429 and 503. */
+  checkPassword(
+    ctx: Context,
+    given: { identifier: string; password: string },
+  ): Promise<{ id: string } | undefined>
   limits: Limits
   signInLimits: SignInLimits
   views: Pick<Views, 't'>

@@ -24,7 +24,16 @@ export const securityOperations = {
     path: '/api/account/password',
     summary: 'Set a new password; every other session ends, with what it gave to apps',
     sensitive: true,
-    body: named('PasswordChange', z.strictObject({ newPassword: z.string() })),
+    body: named(
+      'PasswordChange',
+      z.strictObject({
+        newPassword: z.string(),
+        currentPassword: z.string().max(1000).optional().meta({
+          description:
+            'Where a program asks for it: 403 says invalid_credentials when it is wrong.',
+        }),
+      }),
+    ),
     answer: [204, 'Changed. A mail tells of it.'],
     refused: [503],
   },

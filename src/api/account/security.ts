@@ -37,9 +37,15 @@ export function securityHandlers(deps: AccountDeps): Handlers<typeof securityOpe
     deps.limits.consume(name, limitKeyAddress(ctx.state.address))
 
   return {
-    async changePassword({ ctx, caller: { accountId, sessionUid }, body: { newPassword } }) {
+    async changePassword({ ctx, caller: { accountId, sessionUid }, body }) {
+      const { newPassword, currentPassword: password } = body
       const account = await findAccount(db, accountId)
       if (!account) throw new AppError('invalid_token', 401)
+      if (password !== undefined) {
+        // Counted like any other try at this password: a token is no way to guess faster.
+        const known = await deps.checkPassword(ctx, { identifier: account.username, password })
+        if (known?.id !== accountId) throw new AppError('invalid_credentials', 403)
+      }
       const judged = await deps.judgePassword(newPassword, account)
       if (!judged.ok) throw refuseField(ctx, deps.views, 'newPassword', judged.code)
       const passwordHash = await deps.hasher.hash(judged.password, hungUp(ctx))

@@ -1,4 +1,5 @@
 /** Passkeys in Chromium, with its virtual authenticator: what people do, and what the browser adds to the checks. */
+import { createServer } from 'node:http'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { listPasskeys } from '../../src/credentials/passkeys.ts'
@@ -143,6 +144,95 @@ test('WA-03 no other site, not even on this machine, can use it', async () => {
   )
   expect(refused).toBe('SecurityError')
 })
+
+/** What the script of our page does, up to the answer: what comes of it is the caller's. */
+const answerHere = async ({ challenge, origin }: { challenge?: string; origin: string }) => {
+  const bytes = (text: string) =>
+    Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0))
+  const form = document.querySelector<HTMLFormElement>('form[data-passkey]')
+  let asked = challenge
+  if (form && !asked) {
+    const csrf = String(new FormData(form).get('csrf'))
+    const body = new URLSearchParams({ csrf })
+    const options = await fetch(String(form.dataset.options), { method: 'POST', body })
+    asked = String((await options.json()).challenge)
+  }
+  const publicKey = { challenge: bytes(asked ?? ''), rpId: new URL(origin).hostname }
+  const given = (await navigator.credentials.get({
+    publicKey: { ...publicKey, userVerification: 'required' },
+  })) as PublicKeyCredential
+  return { challenge: String(asked), answer: JSON.stringify(given.toJSON()) }
+}
+
+/** Sends what a device has answered, as the script does. */
+async function send(page: Page, answer: string): Promise<number> {
+  const loaded = page.waitForEvent('load')
+  const sent = page.waitForResponse((response) => response.request().method() === 'POST')
+  await page.evaluate((given) => {
+    const form = document.querySelector<HTMLFormElement>('form[data-passkey]')
+    const field = form?.elements.namedItem('answer') as HTMLInputElement
+    field.value = given
+    HTMLFormElement.prototype.submit.call(form)
+  }, answer)
+  await loaded
+  return (await sent).status()
+}
+
+const reasons = async (person: Person) =>
+  (await auditOf(db, 'passkey.refused'))
+    .filter(({ accountId }) => accountId === person.id)
+    .map(({ detail }) => detail.reason)
+
+test('WA-03 what a device has signed at another port of this machine is refused here', async () => {
+  const person = await createPerson(server)
+  const page = await browser.open()
+  await addOne(page, person)
+  await signOut(page)
+  const other = createServer((_, response) => response.end('<!doctype html><title>x</title>'))
+  await new Promise<void>((resolve) => other.listen(0, 'localhost', resolve))
+  const { port } = other.address() as { port: number }
+  try {
+    const flow = await openQuietly(page)
+    const { origin } = server
+    const { challenge } = await page.evaluate(answerHere, { origin })
+    await page.goto(`http://localhost:${port}/`)
+    const { answer } = await page.evaluate(answerHere, { origin, challenge })
+    await page.goto(flow)
+    expect(await send(page, answer)).toBe(422)
+    expect(await reasons(person)).toEqual([expect.stringMatching(/origin/i)])
+    await page.goto(path)
+    expect(page.url()).toContain('/sign-in/')
+  } finally {
+    other.close()
+  }
+})
+
+test('WA-02 a challenge that was answered once, rightly or not, is answered no more', async () => {
+  const person = await createPerson(server)
+  const page = await browser.open()
+  await addOne(page, person)
+  await signOut(page)
+  await openQuietly(page)
+  const { origin } = server
+  const { challenge, answer } = await page.evaluate(answerHere, { origin })
+  const broken = JSON.parse(answer)
+  broken.response.signature = broken.response.signature.replace(/.{8}$/, 'AAAAAAAA')
+  expect(await send(page, JSON.stringify(broken))).toBe(422)
+  const again = await page.evaluate(answerHere, { origin, challenge })
+  expect(await send(page, again.answer)).toBe(422)
+  expect(await send(page, answer)).toBe(422)
+  const fresh = await page.evaluate(answerHere, { origin })
+  expect(await send(page, fresh.answer)).toBe(303)
+})
+
+/** The page of signing in, whose script offers nothing by itself meanwhile. Returns its address. */
+async function openQuietly(page: Page): Promise<string> {
+  await page.route('**/passkeys.*.js', (route) =>
+    route.fulfill({ contentType: 'text/javascript', body: '' }),
+  )
+  await page.goto(`${server.origin}/sign-in?to=passkeys`)
+  return page.url()
+}
 
 test('a device that can make one is offered it after the password, and the next sign-in takes nothing', async () => {
   const person = await createPerson(server)

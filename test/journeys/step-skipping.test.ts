@@ -3,13 +3,19 @@
  * leads back to where the person is, and posting to it moves nothing: no code, no session, no other state.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
+import { allOperations } from '../../src/api/doors.ts'
+import type { Operation } from '../../src/api/operations.ts'
 import { sha256 } from '../../src/crypto.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
 import { keepProof } from '../../src/federation/proofs.ts'
+import { accountPages } from '../../src/oidc/account-client.ts'
 import { type Step, stepsOf } from '../../src/pages/steps.ts'
+import { setClientAccess } from '../../src/roles/client-access.ts'
+import { createRole } from '../../src/roles/roles.ts'
 import { codeOf, createHolder, type Holder, keyringOf } from '../support/factors.ts'
+import { nowhere } from '../support/own-api.ts'
 import { beginWithoutPassword } from '../support/passkeys.ts'
-import { createBrowser, createPerson, type Person } from '../support/person.ts'
+import { createBrowser, createPerson, type Person, stepwise } from '../support/person.ts'
 import { type App, createApp } from '../support/relying-party.ts'
 import { startTestServer } from '../support/server.ts'
 import { addProvider, noticed } from '../support/upstream.ts'
@@ -21,9 +27,12 @@ const keyring = keyringOf(server)
 let app: App
 let foreign: App
 let strict: App
+let mailing: App
+let closed: App
 let holder: Holder
 let plain: Person
 let keyholders = 0
+const by = { actor: { kind: 'operator' } } as const
 
 const paths: Record<Step, string> = {
   'sign-in': '',
@@ -59,6 +68,14 @@ beforeAll(async () => {
   app = await createApp(server, { firstParty: true })
   foreign = await createApp(server, {})
   strict = await createApp(server, { firstParty: true, secondFactor: 'always' })
+  mailing = await createApp(server, {
+    firstParty: true,
+    secondFactor: 'always',
+    secondFactors: ['mail-code'],
+  })
+  closed = await createApp(server, { firstParty: true })
+  await createRole(db, { name: 'staff' }, by)
+  await setClientAccess(db, closed.id, { roles: ['staff'], groups: [] }, by)
   holder = await createHolder(server)
   plain = await createPerson(server)
   await addProvider(server, { issuer: 'http://localhost:1' })
@@ -115,6 +132,11 @@ const states: State[] = [
     name: 'the password is proven, and something has to be set up',
     open: [...always, 'authenticator'],
     begin: () => at(strict, plain),
+  },
+  {
+    name: 'the password is proven, and a code by mail is asked for',
+    open: [...always, 'mail-code'],
+    begin: () => at(mailing, plain),
   },
   {
     name: 'five codes were wrong',
@@ -182,6 +204,11 @@ const states: State[] = [
     begin: async () => at(foreign, undefined, {}, await signedIn(plain)),
   },
   {
+    name: 'an app lets others in, and not who is signed in',
+    open: [...always, 'no-access'],
+    begin: async () => at(closed, undefined, {}, await signedIn(plain)),
+  },
+  {
     name: 'an app asks which account',
     open: [...always, 'select-account'],
     begin: async () => at(app, undefined, { prompt: 'select_account' }, await signedIn(plain)),
@@ -238,7 +265,7 @@ describe.each(states)('$name', ({ open, begin }) => {
     const form = await visitor.get(`${origin}/sign-in/${flow}`)
     const csrf = /name="csrf" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
     const asForm = { ...form, body: formOf(address, csrf) }
-    const mayMove = open.includes(step) && ['consent', 'select-account'].includes(step)
+    const mayMove = open.includes(step) && ['consent', 'select-account', 'no-access'].includes(step)
     if (mayMove) return
     const posted = await visitor.press(asForm, 'continue')
     expect(posted.url).not.toMatch(/[?&]code=/)
@@ -248,6 +275,84 @@ describe.each(states)('$name', ({ open, begin }) => {
     expect(await sessions()).toBe(signed)
   })
 })
+
+/** What only scripts and buttons post to, and the step that each belongs to. */
+const acts: Record<string, Step> = {
+  '/with': 'sign-in',
+  '/with-passkey': 'sign-in',
+  '/first-passkey/options': 'first-passkey',
+  '/passkey/options': 'passkey',
+  '/add-passkey/options': 'add-passkey',
+}
+
+test.each(states)('$name: what is posted to without a page of its own', async ({ open, begin }) => {
+  const { visitor, flow } = await begin()
+  const before = await stateOf(flow)
+  const signed = await sessions()
+  const form = await visitor.get(`${origin}/sign-in/${flow}`)
+  const csrf = /name="csrf" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
+  for (const [path, step] of Object.entries(acts)) {
+    const body = formOf(`${origin}/sign-in/${flow}${path}`, csrf)
+    const posted = await visitor.press({ ...form, body }, 'continue')
+    expect([path, posted.url]).toEqual([path, expect.stringContaining(`${origin}/sign-in/`)])
+    if (!open.includes(step))
+      expect([path, posted.body.includes('"challenge"')]).toEqual([path, false])
+    expect([path, await stateOf(flow)]).toEqual([path, before])
+  }
+  expect(await sessions()).toBe(signed)
+})
+
+const half = [
+  'the password is proven, and a code is asked for',
+  'the mailbox is proven, and a first passkey has to be made',
+  'proven by an upstream, and nobody here yet',
+]
+
+describe.each(half)('MF-05 half signed in can do nothing else: %s', (name) => {
+  test('neither at the account pages, nor at the API, nor at the engine', async () => {
+    const { visitor, flow } = await (states.find((state) => state.name === name) as State).begin()
+    const form = await visitor.get(`${origin}/sign-in/${flow}`)
+    const csrf = /name="csrf" value="([^"]+)"/.exec(form.body)?.[1] ?? ''
+    const slow = stepwise(visitor)
+    for (const path of [...Object.values(accountPages), ...ownActs]) {
+      const got = await slow.get(origin + path)
+      if (got.status !== 405 && got.status !== 404)
+        expect([path, got.status, got.url]).toEqual([
+          path,
+          303,
+          expect.stringContaining('/sign-in?'),
+        ])
+      const posted = await slow.press({ ...form, body: formOf(origin + path, csrf) }, 'continue')
+      expect([path, posted.status, posted.url]).toEqual([
+        path,
+        expect.toBeOneOf([303, 404, 405, 415]),
+        expect.not.stringMatching(/success|done|code=/),
+      ])
+    }
+    const silent = app.begin({ prompt: 'none' })
+    expect(app.answerOf(silent, await visitor.get(silent.url)).error).toBe('login_required')
+    expect((await visitor.get(`${origin}/oauth2/authorize/${flow}`)).url).not.toContain('code=')
+    // Cookies that are taken along to where no browser would bring them, and the flow's id for a token.
+    const cookie = [...visitor.cookies.values()].map((c) => `${c.name}=${c.value}`).join('; ')
+    const scoped = Object.entries<Operation>(allOperations).filter(([, { scope }]) => scope)
+    expect(scoped.length).toBeGreaterThan(40)
+    for (const [id, { method, path }] of scoped) {
+      const headers = { cookie, authorization: `Bearer ${flow}` }
+      const address = origin + path.replaceAll(/\{\w+\}/g, nowhere)
+      const { status } = await fetch(address, { method: method.toUpperCase(), headers })
+      expect([id, status]).toEqual([id, 401])
+    }
+    const headers = { cookie, authorization: `Bearer ${flow}` }
+    expect((await fetch(`${origin}/oauth2/userinfo`, { headers })).status).toBe(401)
+  })
+})
+
+const ownActs = [
+  '/account/picture',
+  '/account/data/download',
+  '/account/authenticators/new',
+  '/account/passkeys/options',
+]
 
 function formOf(address: string, csrf: string): string {
   const fields = Object.entries({ ...noProof, csrf })

@@ -1,4 +1,5 @@
 /** How a file calls what a client is made of: RFC 7591 names for its metadata, the words of `idp` for the rest. */
+import { inputFromMembers } from '../clients/client-members.ts'
 import { type AllowedApi, type Client, wholeScope } from '../clients/clients.ts'
 import type { ClientInput } from '../clients/create-client.ts'
 import type { ClientAccess } from '../clients/entry.ts'
@@ -8,61 +9,26 @@ import type { ClientEntry } from './document.ts'
 import { fromSeconds, toSeconds } from './durations.ts'
 import type { State } from './kind.ts'
 
-type Field = keyof ClientEntry
-
-/** Field of the file → of ClientInput, where the value is the same. */
-const plain = {
-  app_url: 'appUrl',
-  redirect_uris: 'redirectUris',
-  post_logout_redirect_uris: 'postLogoutRedirectUris',
-  backchannel_logout_uri: 'backchannelLogoutUri',
-  frontchannel_logout_uri: 'frontchannelLogoutUri',
-  scope: 'scope',
-  apis: 'apis',
-  grant_types: 'grantTypes',
-  token_endpoint_auth_method: 'authMethod',
-  jwks: 'jwks',
-  jwks_uri: 'jwksUri',
-  first_party: 'firstParty',
-  pkce: 'pkce',
-  profile: 'profile',
-  certificate_authorities: 'certificateAuthorities',
-  refresh_rotation: 'refreshRotation',
-  userinfo_acr: 'userinfoAcr',
-  authorization_challenge: 'authorizationChallenge',
-  second_factor: 'secondFactor',
-  second_factors: 'secondFactors',
-  claim_names: 'claimNames',
-} as const satisfies Partial<Record<Field, keyof ClientInput>>
-
 const times = {
   access_token_lifetime: 'accessTokenSeconds',
   refresh_idle: 'refreshIdleSeconds',
   refresh_total: 'refreshTotalSeconds',
   userinfo_max_age: 'userinfoMaxAgeSeconds',
-} as const satisfies Partial<Record<Field, keyof ClientInput>>
+} as const satisfies Partial<Record<keyof ClientEntry, keyof ClientInput>>
 
 /** What a client is told to be; what the entry leaves out is the preset's. */
 export function toInput(entry: ClientEntry): ClientInput {
-  const members = Object.entries(settingMembers).map(([name, member]) => [
-    name,
-    entry[member as Field],
-  ])
-  const said = [
-    ...Object.entries(plain).map(([field, name]) => [name, entry[field as Field]]),
+  const { name, app_url: uri, preset = defaultPreset, client_id: id, ...members } = entry
+  const seconds = (time: string | number | undefined) =>
+    time === undefined ? undefined : toSeconds(time)
+  return inputFromMembers({
     ...members,
-    ...Object.entries(times).map(([field, name]) => {
-      const time = entry[field as keyof typeof times]
-      return [name, time === undefined ? undefined : toSeconds(time)]
-    }),
-  ]
-  const given = Object.fromEntries(said.filter(([, value]) => value !== undefined))
-  return {
-    ...given,
-    name: entry.name.normalize('NFC'),
-    preset: entry.preset ?? defaultPreset,
-    clientId: entry.client_id,
-  }
+    access_token_lifetime: seconds(entry.access_token_lifetime),
+    refresh_idle: seconds(entry.refresh_idle),
+    refresh_total: seconds(entry.refresh_total),
+    userinfo_max_age: seconds(entry.userinfo_max_age),
+    ...{ client_name: name, client_uri: uri, preset, client_id: id },
+  })
 }
 
 export const defaultPreset = 'generic'
@@ -97,7 +63,7 @@ export function toState(target: After | Client, { disabled, roles, access }: Bes
     pkce: target.pkceRequired ? 'required' : 'optional',
     profile: target.profile ?? undefined,
     certificate_authorities: target.certificateAuthorities ?? undefined,
-    refresh_rotation: target.refreshRotation,
+    refresh_rotation: target.refreshRotation ? 'on' : 'off',
     userinfo_acr: target.userinfoAcr ?? undefined,
     authorization_challenge: target.authorizationChallenge,
     second_factor: target.secondFactor ?? undefined,
@@ -106,8 +72,8 @@ export function toState(target: After | Client, { disabled, roles, access }: Bes
     claim_names: target.claimNames ?? undefined,
     disabled,
     roles,
-    allow_roles: access?.roles ?? [],
-    allow_groups: access?.groups ?? [],
+    allowed_roles: access?.roles ?? [],
+    allowed_groups: access?.groups ?? [],
   }
 }
 

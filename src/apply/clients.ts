@@ -65,8 +65,8 @@ export const clientKind: Kind<ClientEntry> = {
     return own === undefined ? written : { ...written, secret: undefined }
   },
 
-  async link({ db, actor }, { roles = [], allow_roles, allow_groups }, id) {
-    const access = { roles: allow_roles ?? [], groups: allow_groups ?? [] }
+  async link({ db, actor }, { roles = [], allowed_roles, allowed_groups }, id) {
+    const access = { roles: allowed_roles ?? [], groups: allowed_groups ?? [] }
     await setClientAccess(db, id, access, { actor })
     const before = await listClientRoles(db, id)
     const holder = { kind: 'client', id } as const

@@ -4,12 +4,8 @@
  */
 import { z } from 'zod'
 import { tokenAlgs, tokenFormats } from '../clients/apis.ts'
-import { nameableClaims } from '../clients/claim-names.ts'
-import { levels } from '../clients/levels.ts'
-import { authMethods } from '../clients/metadata.ts'
-import { profiles } from '../clients/policy.ts'
+import { clientMembers } from '../clients/client-members.ts'
 import { presets } from '../clients/presets.ts'
-import { secondFactors, secondFactorTimes } from '../clients/second-factor.ts'
 import { presetNames } from '../federation/presets.ts'
 import { durationPattern } from './durations.ts'
 
@@ -37,67 +33,24 @@ export const apiEntry = z.strictObject({
     .describe('What may be asked for in detail (RFC 9396): name to JSON Schema.'),
 })
 
+/** By the names of the admin API and of `--json`; times may have a unit here. */
+const { client_name: _name, client_uri: _uri, ...members } = clientMembers
+
 export const clientEntry = z.strictObject({
   name: text.describe('What people know the app by.'),
   client_id: text.optional().describe('Made from the name when left out.'),
   preset: z.enum(presets.map(({ name }) => name)).optional(),
-  app_url: text.optional(),
-  redirect_uris: texts.optional(),
-  post_logout_redirect_uris: texts.optional(),
-  backchannel_logout_uri: text.optional(),
-  frontchannel_logout_uri: text.optional(),
-  initiate_login_uri: text.optional(),
-  scope: z.string().max(4000).optional(),
-  apis: texts.optional().describe('APIs it may call with every scope.'),
-  grant_types: texts.optional(),
-  token_endpoint_auth_method: z.enum(authMethods).optional(),
-  token_endpoint_auth_signing_alg: text.optional(),
+  app_url: text.optional().describe('Where the app is; the preset derives its addresses from it.'),
   secret: reference.optional(),
-  jwks: z.strictObject({ keys: z.array(object).max(50) }).optional(),
-  jwks_uri: text.optional(),
-  first_party: z.boolean().optional(),
-  pkce: z.enum(['required', 'optional']).optional(),
-  profile: z.enum(profiles).optional(),
-  disabled: z.boolean().optional(),
-  tls_client_auth_subject_dn: text.optional(),
-  tls_client_auth_san_dns: text.optional(),
-  tls_client_auth_san_uri: text.optional(),
-  tls_client_auth_san_ip: text.optional(),
-  tls_client_auth_san_email: text.optional(),
-  certificate_authorities: z.string().max(100_000).optional().describe('PEM.'),
-  require_pushed_authorization_requests: z.boolean().optional(),
-  require_signed_request_object: z.boolean().optional(),
-  request_object_signing_alg: text.optional(),
-  response_modes: texts.optional(),
-  authorization_details_types: texts.optional(),
-  authorization_signed_response_alg: text.optional(),
-  id_token_signed_response_alg: text.optional(),
-  userinfo_signed_response_alg: text.optional(),
-  introspection_signed_response_alg: text.optional(),
-  default_acr_values: texts.optional(),
-  dpop_bound_access_tokens: z.boolean().optional(),
-  tls_client_certificate_bound_access_tokens: z.boolean().optional(),
-  subject_type: z.enum(['public', 'pairwise']).optional(),
-  sector_identifier_uri: text.optional(),
-  backchannel_token_delivery_mode: text.optional(),
-  backchannel_client_notification_endpoint: text.optional(),
-  backchannel_authentication_request_signing_alg: text.optional(),
+  ...members,
   access_token_lifetime: duration.optional(),
   refresh_idle: duration.optional(),
   refresh_total: duration.optional(),
-  refresh_rotation: z.boolean().optional(),
-  userinfo_acr: z.enum(levels).optional(),
   userinfo_max_age: duration.optional(),
-  authorization_challenge: z.boolean().optional(),
-  second_factor: z.enum(secondFactorTimes).optional(),
-  second_factors: z.array(z.enum(secondFactors)).optional(),
+  disabled: z.boolean().optional(),
   roles: texts.optional().describe('Roles that the app itself holds.'),
-  allow_roles: texts.optional().describe('Only who holds one of these comes in.'),
-  allow_groups: texts.optional().describe('Only who is in one of these comes in.'),
-  claim_names: z
-    .partialRecord(z.enum(nameableClaims), text)
-    .optional()
-    .describe('By which names it reads claims of ours.'),
+  allowed_roles: texts.optional().describe('Only who holds one of these comes in.'),
+  allowed_groups: texts.optional().describe('Only who is in one of these comes in.'),
 })
 
 export const roleEntry = z.strictObject({

@@ -56,14 +56,14 @@ const web = fc.record(
     ).map((all) => [...new Set(['openid', ...all])].join(' ')),
     access_token_lifetime: fc.constantFrom('5m', 600),
     refresh_idle: span,
-    refresh_rotation: fc.boolean(),
+    refresh_rotation: fc.constantFrom('on' as const, 'off' as const),
     second_factor: fc.constantFrom('always' as const, 'new-device' as const),
     second_factors: some(fc.constantFrom('totp' as const, 'passkey' as const)),
     require_pushed_authorization_requests: fc.boolean(),
     id_token_signed_response_alg: fc.constantFrom('ES256', 'RS256'),
     disabled: fc.boolean(),
     roles: some(fc.constantFrom('editor', 'reader')),
-    allow_roles: some(fc.constantFrom('editor', 'user')),
+    allowed_roles: some(fc.constantFrom('editor', 'user')),
     claim_names: fc.constant({ roles: 'urn:roles' }),
   },
   { requiredKeys: ['name', 'redirect_uris'] },
@@ -71,7 +71,7 @@ const web = fc.record(
 
 /** Refresh tokens of a public app rotate. */
 function asPublic<
-  T extends { preset?: string | undefined; refresh_rotation?: boolean | undefined },
+  T extends { preset?: string | undefined; refresh_rotation?: 'on' | 'off' | undefined },
 >(client: T) {
   const open = client.preset === 'spa' || client.preset === 'native'
   const { refresh_rotation: rotation, ...rest } = client

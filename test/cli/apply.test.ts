@@ -182,7 +182,7 @@ test('who signs people in for us is set up by the file, its secret sealed and ne
 
 test('an app is open to those whom the file names, and they stay as long as it does', async () => {
   const closed = {
-    clients: [{ ...wiki, allow_groups: ['Staff'], allow_roles: ['editor'] }],
+    clients: [{ ...wiki, allowed_groups: ['Staff'], allowed_roles: ['editor'] }],
     roles: [{ name: 'editor' }],
     groups: [{ name: 'Staff' }],
   }

@@ -18,6 +18,7 @@ import { withExamples } from './help.ts'
 import { confirm } from './input.ts'
 
 type Named = { audience: string; from?: string }
+type ListFlags = { client?: string; json?: boolean; quiet?: boolean }
 type RemoveFlags = { yes?: boolean; json?: boolean }
 type AllowFlags = Named & { mode: ExchangeMode; scope?: string; json?: boolean }
 
@@ -73,8 +74,9 @@ export function addExchanges(program: Command, context: Context): void {
       .summary('what is allowed')
       .description('Lists every allowed exchange.')
       .option('--client <client>', 'those of one client')
+      .option('-q, --quiet', 'client and audience alone')
       .option('--json', 'print JSON')
-      .action((flags: { client?: string; json?: boolean }) => list(context, flags)),
+      .action((flags: ListFlags) => list(context, flags)),
     [['exchanges list --client Gateway', 'what one service may do']],
   )
   withExamples(
@@ -116,11 +118,12 @@ function allow(context: Context, name: string, flags: AllowFlags): Promise<void>
   })
 }
 
-function list(context: Context, flags: { client?: string; json?: boolean }): Promise<void> {
+function list(context: Context, flags: ListFlags): Promise<void> {
   return withDatabase(context, async ({ db, out }) => {
     const client = flags.client === undefined ? undefined : await resolveClient(db, flags.client)
     const all = await listExchanges(db, client?.id)
     if (flags.json) return out.json({ exchanges: all.map(exchangeJson) })
+    if (flags.quiet) return out.lines(all.map((one) => `${one.clientId} ${one.audience}`))
     if (all.length === 0)
       return out.say('No client may exchange tokens. The first: idp exchanges allow --help')
     out.table(

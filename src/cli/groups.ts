@@ -197,7 +197,7 @@ function remove(
   return withDatabase(context, async ({ db, out, io }) => {
     const { name, members } = await resolveGroup(db, given)
     if (!flags.yes && !(await confirm(io, `Delete ${name}? ${members} people leave it.`))) {
-      return out.say('Nothing was changed.')
+      throw new CliError(exitCodes.failed, 'Nothing was deleted.')
     }
     await deleteGroup(db, name, { actor: operator(io) })
     if (flags.json) out.json({ deleted: name })

@@ -29,6 +29,7 @@ import { addMcp } from './mcp.ts'
 import { addMetadataHosts } from './metadata-hosts.ts'
 import { addMigrate } from './migrate.ts'
 import { addPasskeys } from './passkeys.ts'
+import { addPermissions } from './permissions.ts'
 import { addProviders } from './providers.ts'
 import { addRegistrationTokens } from './registration-tokens.ts'
 import { addRoles } from './roles.ts'
@@ -101,6 +102,7 @@ export function buildProgram(context: Context): Command {
   addUsers(program, context)
   addInvites(program, context)
   addRoles(program, context)
+  addPermissions(program, context)
   addGroups(program, context)
   addAccess(program, context)
   addServiceSettings(program, context)

@@ -12,6 +12,8 @@ import { create, type ProviderFlags as Flags, update, withSettings } from './pro
 import { findProvider } from './providers-find.ts'
 import { addProviderTest } from './providers-test.ts'
 
+type Removal = { yes?: boolean; json?: boolean }
+
 export function addProviders(program: Command, context: Context): void {
   const providers = program
     .command('providers')
@@ -99,7 +101,8 @@ export function addProviders(program: Command, context: Context): void {
         'Removes a provider. Whoever had no other way in sets a password by mail. Asks first.',
       )
       .option('--yes', 'do not ask')
-      .action((id: string, flags: { yes?: boolean }) => remove(context, id, flags)),
+      .option('--json', 'print JSON')
+      .action((id: string, flags: Removal) => remove(context, id, flags)),
     [['providers delete work --yes', 'from a script']],
   )
   addProviderTest(providers, context)
@@ -137,7 +140,7 @@ function get(context: Context, id: string, flags: Flags): Promise<void> {
   })
 }
 
-function remove(context: Context, id: string, flags: { yes?: boolean }): Promise<void> {
+function remove(context: Context, id: string, flags: Removal): Promise<void> {
   return withDatabase(context, async ({ db, out, io }) => {
     const { name } = await findProvider(db, id)
     const linked = await countIdentities(db, id)
@@ -146,6 +149,7 @@ function remove(context: Context, id: string, flags: { yes?: boolean }): Promise
       throw new CliError(exitCodes.failed, 'Nothing was deleted.')
     }
     await deleteProvider(db, id, operator(io))
+    if (flags.json) out.json({ deleted: id, links: linked })
     out.say(`Deleted, and ${linked} ${linked === 1 ? 'link' : 'links'} with it.`)
   })
 }

@@ -187,7 +187,7 @@ function remove(context: Context, name: string, flags: Named & { yes?: boolean }
     const { accounts, groups, clients } = await listHolders(db, id)
     const lose = `${accounts.length} people, ${groups.length} groups and ${clients.length} apps lose it`
     if (!flags.yes && !(await confirm(io, `Delete the role ${id}? ${lose}.`))) {
-      return out.say('Nothing was changed.')
+      throw new CliError(exitCodes.failed, 'Nothing was deleted.')
     }
     await deleteRole(db, id, { actor: operator(io) })
     if (flags.json) out.json({ deleted: id })

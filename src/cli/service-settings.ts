@@ -10,10 +10,10 @@ import { resolveClient } from './clients-find.ts'
 import { type Connected, type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
-import { readText } from './input.ts'
+import { confirm, readText } from './input.ts'
 import { resolveUser } from './user-find.ts'
 
-type Flags = { json?: boolean }
+type Flags = { yes?: boolean; json?: boolean }
 
 export function addServiceSettings(program: Command, context: Context): void {
   const group = program
@@ -47,10 +47,11 @@ export function addServiceSettings(program: Command, context: Context): void {
     group
       .command('delete <user> <client>')
       .summary('keep nothing')
-      .description('Takes the object away.')
+      .description('Takes the object away. Asks first.')
+      .option('--yes', 'do not ask')
       .option('--json', 'print JSON')
       .action((user: string, client: string, flags: Flags) => remove(context, user, client, flags)),
-    [['service-settings delete ada Cloud', 'as before the first']],
+    [['service-settings delete ada Cloud --yes', 'as before the first']],
   )
 }
 
@@ -93,6 +94,10 @@ function write(
   return withDatabase(context, async (connected) => {
     const { db, out, io } = connected
     const place = await placeOf(connected, user, client)
+    const question = `Forget what ${client} keeps about ${user}?`
+    if (settings === null && !flags.yes && !(await confirm(io, question))) {
+      throw new CliError(exitCodes.failed, 'Nothing was deleted.')
+    }
     const changed = await writeServiceSettings(db, place, settings, { actor: operator(io) })
     if (flags.json) out.json({ changed })
     out.say(changed ? 'They are in tokens from the next one on.' : 'Nothing changed: it was so.')

@@ -17,6 +17,10 @@ export async function userJson(
     email: account.email,
     email_verified: account.emailVerifiedAt !== null,
     name: account.name,
+    ...(account.givenName ? { given_name: account.givenName } : {}),
+    ...(account.familyName ? { family_name: account.familyName } : {}),
+    ...(account.locale ? { locale: account.locale } : {}),
+    ...(account.zoneinfo ? { zoneinfo: account.zoneinfo } : {}),
     ...(account.address ? { address: account.address } : {}),
     ...(account.phoneNumber
       ? {

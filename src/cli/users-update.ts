@@ -1,9 +1,11 @@
-/** `idp users update`: what an operator may say about a person, for apps that ask for it. */
+/** `idp users update`: what an operator may say about a person: names, language, and what apps ask for by scopes. */
 import type { Command } from 'commander'
 import type { Account } from '../accounts/accounts.ts'
 import { findAccount } from '../accounts/accounts.ts'
 import { updateContact } from '../accounts/contact.ts'
+import { updateProfile } from '../accounts/profile.ts'
 import type { Db } from '../database/connection.ts'
+import { transact } from '../database/transact.ts'
 import type { FieldError } from '../errors.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, fieldWithFlag } from './errors.ts'
@@ -11,6 +13,11 @@ import { withExamples } from './help.ts'
 import { userJson } from './user-view.ts'
 
 type Flags = {
+  name?: string
+  givenName?: string
+  familyName?: string
+  locale?: string
+  zoneinfo?: string
   formattedAddress?: string
   streetAddress?: string
   locality?: string
@@ -31,10 +38,15 @@ export function addUsersUpdate(
   withExamples(
     users
       .command('update <user>')
-      .summary('set an address or a telephone number')
+      .summary('set names, language, address or telephone number')
       .description(
-        'Sets what apps learn by the scopes address and phone. What is not named stays; an empty text takes a part away.',
+        'Sets what apps learn by the scopes profile, address and phone. What is not named stays; an empty text takes a part away.',
       )
+      .option('--name <text>', 'the whole name, as others see it')
+      .option('--given-name <text>', 'given name')
+      .option('--family-name <text>', 'family name')
+      .option('--locale <tag>', 'language of pages and mails: en or zh-CN')
+      .option('--zoneinfo <zone>', 'time zone, such as Europe/Berlin')
       .option('--street-address <text>', 'street and number; may have several lines')
       .option('--locality <text>', 'city')
       .option('--region <text>', 'state or province')
@@ -47,6 +59,7 @@ export function addUsersUpdate(
       .option('--json', 'print JSON')
       .action((user: string, flags: Flags) => update(context, user, flags, resolve)),
     [
+      ['users update ada --name "Ada King" --locale en', 'a new name'],
       ['users update ada --phone "+44 20 7946 0000"', 'a number'],
       ['users update mei --locality 北京 --country 中国 --postal-code 100080', 'an address'],
     ],
@@ -73,22 +86,50 @@ function update(
   const phoneNumber = flags.phone === false || flags.phone === '' ? null : flags.phone
   return withDatabase(context, async ({ db, out, io }) => {
     const { id, username } = await resolve(db, user)
-    const done = await updateContact(db, id, { address, phoneNumber }, { actor: operator(io) })
-    if (done && !done.ok) {
-      throw new CliError(
-        exitCodes.refused,
-        'The change was refused; nothing was stored.',
-        done.errors.map(inWords),
-      )
-    }
+    const by = { actor: operator(io) }
+    // All that was named, or none of it.
+    const changed = await transact(db, async (trx) => {
+      const names = namesIn(flags)
+      const named = Object.values(names).some((value) => value !== undefined)
+      const done = [
+        ...(named ? [await updateProfile(trx, id, names, by)] : []),
+        await updateContact(trx, id, { address, phoneNumber }, by),
+      ]
+      const errors = done.flatMap((one) => (one && !one.ok ? one.errors : []))
+      if (errors.length > 0) {
+        const said = 'The change was refused; nothing was stored.'
+        throw new CliError(exitCodes.refused, said, errors.map(inWords))
+      }
+      if (done.includes(undefined)) {
+        throw new CliError(exitCodes.refused, `${username} is not active; nothing was stored.`, [
+          `See: idp users get ${username}`,
+        ])
+      }
+      return done.some((one) => one?.ok && one.changed)
+    })
     const account = await findAccount(db, id)
     if (flags.json && account) out.json({ user: await userJson(db, account) })
-    out.say(done?.changed ? `Changed ${username}.` : 'There was nothing to change.')
+    out.say(changed ? `Changed ${username}.` : 'There was nothing to change.')
   })
+}
+
+function namesIn({ locale, zoneinfo, ...flags }: Flags) {
+  return {
+    name: flags.name,
+    givenName: flags.givenName,
+    familyName: flags.familyName,
+    locale: locale === '' ? null : locale,
+    zoneinfo: zoneinfo === '' ? null : zoneinfo,
+  }
 }
 
 function inWords({ field, code }: FieldError): string {
   const what: Record<string, string> = {
+    locale_unknown: 'is no language of our pages: en or zh-CN.',
+    zoneinfo_unknown: 'is no time zone, such as Europe/Berlin.',
+    name_required: 'cannot be empty.',
+    name_too_long: 'is too long; use 100 characters.',
+    name_invalid: 'has characters that cannot be seen.',
     phone_invalid: 'is no number with + and a country (E.164), such as +442079460000.',
     address_too_long: 'is too long; use 200 characters, 500 for the whole.',
     address_invalid: 'has characters that cannot be seen, or lines where there is one.',

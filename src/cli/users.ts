@@ -1,4 +1,4 @@
-/** `idp users create update list get disable enable`: people, from the operator's side. */
+/** `idp users create update delete list get disable enable`: people, from the operator's side. */
 import type { Command } from 'commander'
 import { type Account, disableAccount, enableAccount, listAccounts } from '../accounts/accounts.ts'
 import { listFactors } from '../credentials/list-factors.ts'
@@ -14,6 +14,7 @@ import type { Cell, Output } from './output.ts'
 import { resolveUser } from './user-find.ts'
 import { userJson } from './user-view.ts'
 import { addUsersCreate } from './users-create.ts'
+import { addUsersDelete } from './users-delete.ts'
 import { addUsersFactors } from './users-factors.ts'
 import { addUsersMove } from './users-move.ts'
 import { addUsersRecover } from './users-recover.ts'
@@ -30,6 +31,7 @@ export function addUsers(program: Command, context: Context): void {
     .description('The people who have an account here.')
   addUsersCreate(users, context)
   addUsersUpdate(users, context, resolveUser)
+  addUsersDelete(users, context, resolveUser)
   addUsersFactors(users, context, resolveUser)
   addUsersRecover(users, context, resolveUser)
   addUsersMove(users, context)

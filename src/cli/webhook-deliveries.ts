@@ -7,7 +7,13 @@ import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import type { Cell } from './output.ts'
 
-type ListFlags = { webhook?: string; state?: string; limit: string; json?: boolean }
+type ListFlags = {
+  webhook?: string
+  state?: string
+  limit: string
+  quiet?: boolean
+  json?: boolean
+}
 type ReplayFlags = { webhook?: string; json?: boolean }
 
 const states = ['pending', 'delivered', 'failed']
@@ -27,6 +33,7 @@ export function addDeliveries(webhooks: Command, context: Context): void {
       .option('--webhook <id>', 'of one webhook')
       .option('--state <state>', `of ${states.join(', ')}`)
       .option('--limit <number>', 'how many at most', '50')
+      .option('-q, --quiet', 'ids alone')
       .option('--json', 'print JSON')
       .action((flags: ListFlags) => list(context, flags)),
     [['webhooks deliveries list --state failed', 'what was given up']],
@@ -61,6 +68,7 @@ async function list(context: Context, flags: ListFlags): Promise<void> {
       ...(state === undefined ? {} : { state }),
     })
     if (flags.json) return out.json({ deliveries: found.map(deliveryJson) })
+    if (flags.quiet) return out.lines(found.map(({ id }) => id))
     if (found.length === 0) return out.say('Nothing.')
     out.table(['ID', 'WEBHOOK', 'EVENT', 'STATE', 'ATTEMPTS', 'SINCE', 'NEXT'], found.map(asRow))
   })

@@ -176,7 +176,9 @@ function remove(context: Context, id: string, flags: Flags & { yes?: boolean }):
     const webhook = await findWebhook(db, id)
     if (!webhook) throw missing(id)
     const question = `Remove ${webhook.url} with ${webhook.pending} messages that wait for it?`
-    if (!flags.yes && !(await confirm(io, question))) return out.say('Nothing was changed.')
+    if (!flags.yes && !(await confirm(io, question))) {
+      throw new CliError(exitCodes.failed, 'Nothing was removed.')
+    }
     await deleteWebhook(db, id, { actor: operator(io) })
     if (flags.json) out.json({ deleted: id })
     out.say(`Removed ${webhook.url}.`)

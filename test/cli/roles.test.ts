@@ -216,3 +216,15 @@ test('an app says whom it lets in and how it calls what it is told, and takes it
   expect(client).not.toHaveProperty('allowed_roles')
   expect(client).not.toHaveProperty('claim_names')
 })
+
+test('the permissions that are known: those of the admin API, and those of roles', async () => {
+  await done(['roles', 'create', 'clerk', '--permission', 'read:accounts', '--permission', 'a:b'])
+  const { permissions } = await json(['permissions', 'list'])
+  expect(permissions).toContainEqual({ permission: 'a:b', operations: [], roles: ['clerk'] })
+  expect(permissions).toContainEqual({
+    permission: 'read:accounts',
+    operations: expect.arrayContaining(['accounts.list', 'accounts.get']),
+    roles: ['clerk'],
+  })
+  expect((await done(['permissions', 'list', '--quiet'])).stdout.split('\n')).toContain('a:b')
+})

@@ -20,7 +20,7 @@ test('are set from a file or standard input, shown, replaced and taken away', as
   expect(JSON.parse((await idp(again, { stdin: '{"quota":5}' })).stdout)).toMatchObject({
     changed: false,
   })
-  expect((await idp(['service-settings', 'delete', ...place])).code).toBe(0)
+  expect((await idp(['service-settings', 'delete', ...place, '--yes'])).code).toBe(0)
   const none = await idp(['service-settings', 'get', ...place, '--json'])
   expect(JSON.parse(none.stdout)).toEqual({ version: 1, settings: {} })
 })

@@ -46,6 +46,9 @@ describe('users create', () => {
         email: 'Ada@example.org',
         email_verified: true,
         name: 'Ada Lovelace',
+        given_name: 'Ada',
+        family_name: 'Lovelace',
+        locale: 'en',
         status: 'active',
         roles: ['admin'],
         groups: [],
@@ -237,5 +240,57 @@ describe('users update', () => {
     const wrong = await idp(['users', 'update', 'ada', '--phone', '138 0013'])
     expect(wrong).toMatchObject({ code: 5, stderr: expect.stringContaining('--phone') })
     expect((await idp(['users', 'update', 'nobody', '--phone', '+8613800138000'])).code).toBe(3)
+  })
+
+  test('names, language and time zone: all that was said, or none of it', async () => {
+    await createAda()
+    const update = (...flags: string[]) => idp(['users', 'update', 'ada', ...flags, '--json'])
+    const names = ['--name', 'Ada King', '--given-name', 'Ada', '--family-name', 'King']
+    const done = await update(...names, '--locale', 'zh-CN', '--zoneinfo', 'Europe/London')
+    expect(JSON.parse(done.stdout).user).toMatchObject({
+      name: 'Ada King',
+      given_name: 'Ada',
+      family_name: 'King',
+      locale: 'zh-CN',
+      zoneinfo: 'Europe/London',
+    })
+    const wrong = await update('--name', 'Somebody', '--locale', 'xx', '--phone', '138')
+    expect(wrong).toMatchObject({ code: 5, stdout: '' })
+    for (const flag of ['--locale', '--phone']) expect(wrong.stderr).toContain(flag)
+    const { user } = JSON.parse((await update('--locale', '')).stdout)
+    expect([user.name, user.locale]).toEqual(['Ada King', undefined])
+    await pool.query('delete from account_roles; delete from admin_guard')
+    await idp(['users', 'disable', 'ada'])
+    expect(await update('--name', 'Else')).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('not active'),
+    })
+  })
+})
+
+describe('users delete', () => {
+  test('signs out and waits a week; at once leaves nothing; the last admin stays', async () => {
+    await createAda()
+    expect(await idp(['users', 'delete', 'ada', '--yes'])).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining('admin'),
+    })
+    await idp(
+      ['users', 'create', 'bob', '--email', 'bob@example.org', '--verified', '--password-stdin'],
+      { stdin: `${password}\n` },
+    )
+    const waiting = await idp(['users', 'delete', 'bob', '--yes', '--json'])
+    const { deleted } = JSON.parse(waiting.stdout)
+    expect(deleted).toMatchObject({ username: 'bob', erased: false })
+    const days = (Date.parse(deleted.deletion_due_at) - Date.now()) / 86_400_000
+    expect(Math.round(days)).toBe(7)
+    expect((await idp(['users', 'get', 'bob'])).code).toBe(0)
+    expect((await idp(['users', 'delete', 'bob', '--at-once', '--yes'])).code).toBe(0)
+    expect((await idp(['users', 'get', 'bob'])).code).toBe(3)
+    expect((await idp(['users', 'delete', 'bob', '--yes'])).code).toBe(3)
+    const { rows } = await pool.query(
+      "select actor_id from audit_events where type = 'account.erased'",
+    )
+    expect(rows).toEqual([{ actor_id: 'night-admin' }])
   })
 })

@@ -2,13 +2,14 @@
  * Signing out at both sides. There: the upstream's end_session_endpoint with its ID token as the hint. Here: sessions that
  * came from the session which the upstream says has ended (OpenID Connect Back-Channel Logout 1.0).
  */
-import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose'
 import { sql } from 'kysely'
 import { buildEndSessionUrl } from 'openid-client'
 import { type Origin, record } from '../audit/audit.ts'
 import type { Keyring } from '../crypto.ts'
 import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
+import type { OutgoingFetch } from '../outgoing/outgoing.ts'
 import { endSessions } from '../sessions/end-sessions.ts'
 import { hasManyTenants } from './presets.ts'
 import type { ProviderCache } from './provider-cache.ts'
@@ -74,8 +75,8 @@ export async function endByUpstream(
   if (token.length > 10_000) fail('the logout token is too long')
   if (hasManyTenants(provider)) fail('its issuer stands for many')
   const config = await upstreams.connect(provider)
-  const keys = await readKeys(upstreams, provider, config.serverMetadata().jwks_uri ?? '')
-  const { payload } = await jwtVerify(token, createLocalJWKSet(keys), {
+  const keys = keysOf(upstreams, provider, config.serverMetadata().jwks_uri ?? '')
+  const { payload } = await jwtVerify(token, keys, {
     issuer: provider.issuer,
     audience: provider.clientId,
     algorithms,
@@ -118,17 +119,19 @@ export async function endByUpstream(
   })
 }
 
-async function readKeys(
-  upstreams: Upstreams,
-  provider: Provider,
-  uri: string,
-): Promise<JSONWebKeySet> {
-  const response = await upstreams.fetchFor(provider)(uri, {
-    headers: { accept: 'application/json' },
+type KeySet = ReturnType<typeof createRemoteJWKSet>
+/** By the connection to a provider, which another setting replaces. */
+const keySets = new WeakMap<OutgoingFetch, { uri: string; keys: KeySet }>()
+
+/** Anybody may post here: whatever key a token names, the upstream is asked once in half a minute (security DS-11). */
+function keysOf(upstreams: Upstreams, provider: Provider, uri: string): KeySet {
+  const fetch = upstreams.fetchFor(provider)
+  const known = keySets.get(fetch)
+  if (known?.uri === uri) return known.keys
+  const keys = createRemoteJWKSet(new URL(uri), {
+    cooldownDuration: 30_000,
+    [customFetch]: (url, { method, headers, signal }) => fetch(url, { method, headers, signal }),
   })
-  const keys = (await response.json().catch(() => undefined)) as JSONWebKeySet | undefined
-  if (response.status !== 200 || !Array.isArray(keys?.keys)) {
-    throw new UpstreamError('upstream_unreachable', `its keys answer ${response.status}`)
-  }
+  keySets.set(fetch, { uri, keys })
   return keys
 }

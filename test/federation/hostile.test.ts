@@ -326,3 +326,21 @@ describe('RL-20 a slow or dead upstream', () => {
     expect((await waiting).error).toContain('Slow does not answer')
   }, 40_000)
 })
+
+test('DS-11 logout tokens of anybody, whatever key they name, cost the upstream one request', async () => {
+  await leave(createBrowser(server))
+  const before = fake.requests
+  const now = Math.floor(Date.now() / 1000)
+  const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+  const claims = { iss: fake.issuer, aud: 'us', sub: 'someone', iat: now, jti: 'one', events }
+  const post = async (token: string) => {
+    const body = new URLSearchParams({ logout_token: token })
+    const path = '/sign-in/backchannel-logout/bad'
+    return (await fetch(server.origin + path, { method: 'POST', body })).status
+  }
+  for (let index = 0; index < 10; index++) {
+    expect(await post(await fake.sign(claims, { kid: `unknown${index}` }))).toBe(400)
+  }
+  expect(await post(await fake.sign(claims))).toBe(200)
+  expect(fake.requests - before).toBeLessThanOrEqual(1)
+})

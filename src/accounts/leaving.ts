@@ -131,6 +131,12 @@ async function erase(
     revoked_at = coalesce(revoked_at, now()) where email_canonical = ${emailCanonical}`.execute(trx)
   // What happened stays on record for operators, without whose it was (AD-13).
   await mayErase(trx)
+  // The beginning of a registration is older than its account, and within a day of it.
+  await sql`update audit_events e set address = null, request_id = null, detail = '{}'
+    from (select at, detail ->> 'registrationId' as registration from audit_events
+      where account_id = ${id} and type = 'account.created') made
+    where e.account_id is null and e.detail ->> 'registrationId' = made.registration
+      and e.at between made.at - interval '1 hour' and made.at + interval '1 day'`.execute(trx)
   await sql`update audit_events set address = null, request_id = null, detail = '{}'
     where account_id = ${id}`.execute(trx)
   // All that hangs on the account goes with it.

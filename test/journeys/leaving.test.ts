@@ -5,7 +5,7 @@ import { createKeyring } from '../../src/crypto.ts'
 import type { Visitor } from '../../src/demo/visitor.ts'
 import { createInvite, findInvite } from '../../src/invites/invites.ts'
 import { ageSessions, isSignedIn, mailTo, signedIn } from '../support/account.ts'
-import { authorize, createBrowser, createPerson, type Person } from '../support/person.ts'
+import { authorize, createBrowser, createPerson, type Person, password } from '../support/person.ts'
 import { createApp } from '../support/relying-party.ts'
 import { startTestServer, type TestServer } from '../support/server.ts'
 
@@ -98,6 +98,22 @@ test('after the week nothing of the person is left, and whoever comes again is s
   const { answer } = await authorize(createBrowser(server), app, again)
   const { body } = await app.userinfo(answer.body.access_token)
   expect((body as Record<string, unknown>).sub).toBe(again.id)
+})
+
+test('nothing is left of how they came, either: their name and network at the beginning of the registration', async () => {
+  const { pool } = server.database
+  const browser = createBrowser(server)
+  const fields = { username: 'comer', email: 'comer@example.org', password }
+  const form = await browser.get(`${server.origin}/register`)
+  const proof = await browser.press(form, 'continue', fields)
+  await browser.press(proof, 'continue', { code: await server.mailedCode(fields.email) })
+  const traces = () =>
+    pool.query("select type from audit_events where detail::text like '%comer%' order by 1")
+  expect((await traces()).rows).toContainEqual({ type: 'registration.started' })
+  const person = { ...fields, id: '' }
+  await leave(await signedIn(server, person), person)
+  expect(await afterAWeek()).toBe(1)
+  expect((await traces()).rows).toEqual([])
 })
 
 test('the last admin stays; of two who leave at once one stays', async () => {

@@ -118,7 +118,10 @@ function phrasesOf(i18n: i18n, locale: Locale): Phrases {
     date: (day) => dateFormat.format(day),
     moment: (at) => `${momentFormat.format(at)} UTC`,
     errorText,
-    list: (items) => listFormat.format(items),
+    list: (items) => {
+      const parts = listFormat.formatToParts(items)
+      return tighten(parts.map(({ value }) => (value === '和' ? ' 和 ' : value)).join(''))
+    },
     comma: locale === 'zh-CN' ? '、' : ', ',
     space: locale === 'zh-CN' ? '' : ' ',
   }

@@ -48,6 +48,13 @@ test('Chinese is written in Chinese', () => {
   for (const [key, text] of chinese) expect(text, key).not.toMatch(/[,!?;]|\p{Script=Han}[.:]/u)
 })
 
+test('a list in Chinese has a space around Latin names alone', () => {
+  const { list } = phrases['zh-CN']
+  expect(list(['Cloudreve', 'Notes'])).toBe('Cloudreve 和 Notes')
+  expect(list(['Notes', '云盘'])).toBe('Notes 和云盘')
+  expect(list(['云盘', '图书馆'])).toBe('云盘和图书馆')
+})
+
 test('no phrase shouts, blames or says oops', () => {
   for (const [key, text] of english) expect(text, key).not.toMatch(/!|\boops|\binvalid|\bsorry/i)
 })

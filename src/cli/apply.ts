@@ -138,7 +138,7 @@ function malformed(path: string, mistakes: Mistake[]): CliError {
     `${name} is no file that can be applied; nothing was changed.`,
     mistakes.map(({ line, where, message }) => {
       const place = [line === undefined ? '' : `line ${line}`, where].filter((one) => one !== '')
-      return `${place.join(', ')}: ${message}`
+      return [...(place.length > 0 ? [place.join(', ')] : []), message].join(': ')
     }),
   )
 }

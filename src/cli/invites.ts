@@ -104,7 +104,7 @@ async function create(context: Context, flags: CreateFlags): Promise<void> {
     throw new CliError(exitCodes.usage, 'Who is it to be sent to?', ['Add --email ADDRESS.'])
   }
   await withDatabase(context, async ({ db, out, io, config: { issuer } }) => {
-    const keyring = createKeyring(readSecretKeys(io.env))
+    const keyring = createKeyring(readSecretKeys(io.env, { mayBeFirst: true }))
     const input = {
       uses,
       lifetimeSeconds,

@@ -13,7 +13,7 @@ export function withKeys<T>(
   context: Context,
   work: (keys: Keys, connected: Connected) => Promise<T>,
 ): Promise<T> {
-  const keyring = createKeyring(readSecretKeys(context.io.env))
+  const keyring = createKeyring(readSecretKeys(context.io.env, { mayBeFirst: true }))
   return withDatabase(context, (connected) => {
     const { db, config } = connected
     return work({ db, keyring, ourIssuer: config.issuer }, connected)

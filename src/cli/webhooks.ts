@@ -207,7 +207,7 @@ function test(context: Context, id: string, flags: Flags): Promise<void> {
 }
 
 function sealing({ db, io }: Connected) {
-  return { db, keyring: createKeyring(readSecretKeys(io.env)) }
+  return { db, keyring: createKeyring(readSecretKeys(io.env, { mayBeFirst: true })) }
 }
 
 function missing(id: string): CliError {

@@ -69,14 +69,19 @@ export function readMailSettings(env: NodeJS.ProcessEnv): MailSettings {
   })
 }
 
-/** For a command that seals what the server must open: the server's own secret. It is never made here. */
-export function readSecretKeys(env: NodeJS.ProcessEnv): string[] {
-  const { production, dataDir } = readCommandConfig(env)
+/**
+ * For a command that seals what the server must open: the server's own secret. `mayBeFirst`: before the first start of a
+ * server on loopback it is made as that start would; only where database and secret lie together, so that none is made
+ * beside a database that is sealed with another.
+ */
+export function readSecretKeys(env: NodeJS.ProcessEnv, { mayBeFirst = false } = {}): string[] {
+  const { production, dataDir, databaseUrl } = readCommandConfig(env)
+  const first = mayBeFirst && databaseUrl === undefined
   const problems: string[] = []
   const parsed = parse(pick(env, ['SECRET_KEY', 'DATA_DIR']), problems)
   if (!parsed.SECRET_KEY && production) {
     problems.push('SECRET_KEY: needed here, the same as the server has')
-  } else if (!parsed.SECRET_KEY && !existsSync(join(dataDir, secretFile))) {
+  } else if (!parsed.SECRET_KEY && !first && !existsSync(join(dataDir, secretFile))) {
     problems.push(
       `SECRET_KEY: not set, and ${dataDir} holds none: give the settings that the server has (DATA_DIR, or ISSUER and SECRET_KEY)`,
     )

@@ -1,8 +1,9 @@
 /** `idp keys`: what a person and a program read, how each command ends, and whose secret it takes. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, expect, test } from 'vitest'
+import { readSecretKeys } from '../../src/config/commands.ts'
 import { createKeyring } from '../../src/crypto.ts'
 import { keyTimes } from '../../src/oidc/key-times.ts'
 import { signingAlgorithms } from '../../src/oidc/signing-keys.ts'
@@ -159,6 +160,20 @@ test('on loopback the secret is the one that the server keeps in DATA_DIR', asyn
   writeFileSync(join(dataDir, 'secret-key'), secret)
   const env = { SECRET_KEY: '', DATA_DIR: dataDir }
   expect((await idp(['keys', 'rotate', '--now', '--alg', 'ES256'], { env })).code).toBe(0)
+})
+
+test('before the first start a command may make it, as that start would, and beside no other database', () => {
+  const dataDir = mkdtempSync(join(nowhere, 'data-'))
+  const first = { mayBeFirst: true }
+  expect(() => readSecretKeys({ DATA_DIR: dataDir, DATABASE_URL: url }, first)).toThrow(
+    'SECRET_KEY',
+  )
+  expect(() => readSecretKeys({ DATA_DIR: dataDir })).toThrow('SECRET_KEY')
+  expect(() => readSecretKeys({ DATA_DIR: dataDir, ...production }, first)).toThrow('SECRET_KEY')
+  expect(readdirSync(dataDir)).toEqual([])
+  const made = readSecretKeys({ DATA_DIR: dataDir }, first)
+  expect(made[0]?.length).toBeGreaterThan(40)
+  expect(readSecretKeys({ DATA_DIR: dataDir })).toEqual(made)
 })
 
 test('where no server has ever run there is nothing to list', async () => {

@@ -19,10 +19,6 @@ export async function giveDevice(page: Page, more: { verified?: boolean } = {}):
   return { protocol, authenticatorId }
 }
 
-/** While it is off, the browser offers passkeys and nobody takes one. */
-export const touch = ({ protocol, authenticatorId }: Device, enabled: boolean) =>
-  protocol.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled })
-
 /** Every passkey on it is gone, as with a phone that was lost. */
 export const losePasskeys = ({ protocol, authenticatorId }: Device) =>
   protocol.send('WebAuthn.clearCredentials', { authenticatorId })

@@ -117,7 +117,13 @@ async function grantToAccount(trx: Db, role: string, accountId: string, by: By):
     .returning('role')
     .executeTakeFirst()
     .catch(unknownAccount)
-  if (!added) return false
+  if (!added) {
+    // Given by hand now, too: what an upstream says of it later does not count any more (federation/roles.ts).
+    if (by.actor.kind !== 'system')
+      await sql`delete from identity_roles where role = ${role}
+        and identity_id in (select id from identities where account_id = ${accountId})`.execute(trx)
+    return false
+  }
   await record(trx, { type: 'account.role_added', ...toldBy(by), accountId, detail: { role } })
   return true
 }

@@ -180,6 +180,16 @@ test('roles follow the upstream; what was given by hand stays', async () => {
   expect(await rolesOf(id)).toContain('by-hand')
 })
 
+test('what is given by hand after an upstream has given it is no more the upstream’s to take', async () => {
+  const { id } = await person()
+  const identity = someone({ roles: ['keeper', 'writer'] })
+  await linkIdentity(db, id, identity, {})
+  expect(await grantRole(db, 'keeper', { kind: 'account', id }, operator)).toBe(false)
+  await useIdentity(db, { ...identity, roles: [] }, {})
+  expect(await rolesOf(id)).toContain('keeper')
+  expect(await rolesOf(id)).not.toContain('writer')
+})
+
 test('an upstream cannot take the last admin away', async () => {
   const { id } = await person()
   const identity = someone({ roles: ['admin'] })

@@ -1,7 +1,8 @@
 /**
  * How long a decision for another service takes of our own work, what is held being remembered: `node
  * test/benchmark/evaluation.ts`. Twenty roles of ten permissions each, half of them under conditions; the answer is a no,
- * for which all of them are looked at. Not part of the tests: a busy machine would fail them.
+ * for which all of them are looked at. The tests (test/api/access.test.ts) look
+ * at the time of the processor alone, which a busy machine does not lengthen much.
  */
 import { type Holdings, isAllowed } from '../../src/roles/decide.ts'
 import { parsePermission } from '../../src/roles/permission.ts'

@@ -5,6 +5,8 @@
  */
 import Router from '@koa/router'
 import type { Context, Middleware } from 'koa'
+import { addPasskey, createPasskeyOptions } from '../credentials/add-passkey.ts'
+import { findRelyingParty, relyingPartyOf } from '../credentials/passkey-domain.ts'
 import { AppError, type FieldError } from '../errors.ts'
 import type { BlockedAddresses } from '../http/blocked-addresses.ts'
 import { limitKeyAddress, networkOf } from '../http/client-address.ts'
@@ -15,6 +17,7 @@ import { oneSpelling } from '../http/one-spelling.ts'
 import { begin } from '../registration/begin.ts'
 import type { RegistrationDeps, RegistrationKey } from '../registration/deps.ts'
 import { localeFor } from '../registration/fields.ts'
+import { findNewcomer } from '../registration/first-way-in.ts'
 import { newestHandle } from '../registration/handles.ts'
 import { isWrongInvite } from '../registration/invited.ts'
 import { resend } from '../registration/mails.ts'
@@ -25,7 +28,7 @@ import { checkAvailability } from '../registration/usernames.ts'
 import type { Views } from '../views.ts'
 import { refuseOtherVerbs } from './other-verbs.ts'
 import { parseJson } from './parse.ts'
-import { registrationRequest, verificationRequest } from './schemas.ts'
+import { passkeyAnswer, registrationRequest, verificationRequest } from './schemas.ts'
 
 const root = '/api/registrations'
 
@@ -111,6 +114,36 @@ export function registrationRoutes({
     const view = await readProven(db, keyOf(ctx).id)
     if (!view) throw new AppError('registration_not_found', 404)
     ctx.body = show(view)
+  })
+
+  const relyingParty = relyingPartyOf(deps.config)
+
+  /** Whoever has proven the address with the code and this handle, and has no way in yet. */
+  async function newcomerOf(ctx: Context & { params: Record<string, string> }) {
+    const newcomer = relyingParty && (await findNewcomer(db, { key: keyOf(ctx) }))
+    if (!newcomer) throw new AppError('registration_not_found', 404)
+    const { account, registrationId } = newcomer
+    const party = await findRelyingParty(db, relyingParty)
+    return { account, party, boundTo: `api registration ${registrationId}` }
+  }
+
+  router.post(`${root}/:id/passkey/options`, async (ctx) => {
+    const { account, party, boundTo } = await newcomerOf(ctx)
+    await limits.consume('passkey-challenge', limitKeyAddress(ctx.state.address))
+    ctx.body = await createPasskeyOptions(db, party, { account, boundTo })
+  })
+
+  router.post(`${root}/:id/passkey`, async (ctx) => {
+    const { answer } = await parseJson(ctx, passkeyAnswer)
+    const { account, party, boundTo } = await newcomerOf(ctx)
+    const given = { accountId: account.id, boundTo, answer: JSON.stringify(answer), first: true }
+    const added = await addPasskey(db, party, given, ctx.state.origin)
+    if (!added.ok && ['passkey_taken', 'way_in_exists'].includes(added.code))
+      throw new AppError(added.code, 409)
+    if (!added.ok)
+      return refuse(ctx, 'invalid_request', 400, [{ field: 'answer', code: added.code }])
+    ctx.status = 201
+    ctx.body = { id: added.id }
   })
 
   router.post(`${root}/:id/mail`, async (ctx) => {

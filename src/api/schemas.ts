@@ -12,7 +12,10 @@ export const registrationRequest = named(
   z.strictObject({
     username: z.string().meta({ description: 'A Linux user name: ^[a-z_][a-z0-9_-]{0,31}$.' }),
     email: z.string().meta({ description: 'One mailbox. It is proven by a mailed code or link.' }),
-    password: z.string().meta({ description: 'At most 256 code points; compared in NFC.' }),
+    password: z.string().nullable().meta({
+      description:
+        'At most 256 code points; compared in NFC. Null for a passkey alone, made once the address is proven.',
+    }),
     name: z.string().optional().meta({ description: 'Shown to apps; the username when absent.' }),
     locale: z
       .string()
@@ -57,6 +60,17 @@ export const availability = named(
   'Availability',
   z.object({ available: z.boolean(), message: z.string() }),
 )
+
+export const passkeyAnswer = named(
+  'PasskeyAnswer',
+  z.strictObject({
+    answer: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'RegistrationResponseJSON of WebAuthn.' }),
+  }),
+)
+
+export const passkeyOptions = z.record(z.string(), z.unknown())
 
 export const verificationRequest = named(
   'VerificationRequest',

@@ -28,7 +28,7 @@ describe('what is refused is a problem document', () => {
     [null, ['invalid']],
     [[], ['invalid']],
     ['text', ['invalid']],
-    [{ username: 1, email: {}, password: null }, ['invalid', 'invalid', 'invalid']],
+    [{ username: 1, email: {}, password: 7 }, ['invalid', 'invalid', 'invalid']],
   ])('%j', async (json, codes) => {
     const call = await start()
     const { status, body } = await call(root, { json })

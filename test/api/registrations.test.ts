@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import { deliver, letTimePass, newcomer, password } from '../registration/newcomers.ts'
+import { createAuthenticator } from '../support/authenticator.ts'
 import { expectSeen } from '../support/own-api.ts'
 import { begin, db, deps, root, seen, start } from './programs.ts'
 
@@ -73,6 +74,77 @@ test('messages speak the language of the person', async () => {
   const begun = await call(root, { json: newcomer(), headers })
   expect(begun.body.message).toMatch(/\p{Script=Han}/u)
   expect((await deliver(deps)).at(-1)?.text).toMatch(/\p{Script=Han}/u)
+})
+
+describe('with a passkey alone', () => {
+  const origin = deps.config.issuer
+
+  /** Verified by the code, without any way in. */
+  async function proven(call: Awaited<ReturnType<typeof start>>, how: 'code' | 'token' = 'code') {
+    const { body } = await call(root, { json: newcomer({ password: null }) })
+    const mail = (await deliver(deps)).at(-1)
+    const { id, handle } = body as { id: string; handle: string }
+    const json = how === 'code' ? { code: mail?.code } : { token: mail?.token }
+    await call(`${root}/${id}/verification`, { handle, json })
+    return { id, handle, path: `${root}/${id}/passkey` }
+  }
+
+  test('null in place of a password is said, and a passkey made with the handle is the way in', async () => {
+    const call = await start()
+    const { handle, path } = await proven(call)
+    const device = createAuthenticator(origin)
+    const { status, body } = await call(`${path}/options`, { method: 'POST', handle })
+    expect([status, body]).toMatchObject([200, { challenge: expect.any(String) }])
+    const json = { answer: JSON.parse(device.create(body)) }
+    const answers = await Promise.all([1, 2, 3].map(() => call(path, { handle, json })))
+    expect(answers.filter((one) => one.status === 201)).toHaveLength(1)
+    const late = await call(`${path}/options`, { method: 'POST', handle })
+    expect([late.status, late.body.code]).toEqual([404, 'registration_not_found'])
+  })
+
+  test('is for nobody without the handle, before the proof, or after a link that anybody may have pressed', async () => {
+    const call = await start()
+    const first = await proven(call)
+    const other = await proven(call)
+    for (const handle of [undefined, 'wrong', other.handle]) {
+      const asked = { method: 'POST', ...(handle === undefined ? {} : { handle }) }
+      expect((await call(`${first.path}/options`, asked)).status).toBe(404)
+    }
+    const { body: early } = await call(root, { json: newcomer({ password: null }) })
+    const waiting = `${root}/${early.id}/passkey/options`
+    expect((await call(waiting, { method: 'POST', handle: early.handle })).status).toBe(404)
+    const linked = await proven(call, 'token')
+    const asked = { method: 'POST', handle: linked.handle }
+    expect((await call(`${linked.path}/options`, asked)).status).toBe(404)
+  })
+
+  test('takes no answer to a challenge of another registration, or from another origin', async () => {
+    const call = await start()
+    const [one, two] = [await proven(call), await proven(call)]
+    const ask = async ({ path, handle }: typeof one) =>
+      (await call(`${path}/options`, { method: 'POST', handle })).body
+    const foreign = JSON.parse(createAuthenticator(origin).create(await ask(two)))
+    const evil = JSON.parse(
+      createAuthenticator(origin).create(await ask(one), { origin: 'https://evil.example' }),
+    )
+    for (const [answer, code] of [
+      [foreign, 'passkey_expired'],
+      [evil, 'passkey_refused'],
+      [{}, 'passkey_refused'],
+    ]) {
+      const told = await call(one.path, { handle: one.handle, json: { answer } })
+      expect([told.status, told.body.errors]).toEqual([400, [{ field: 'answer', code }]])
+    }
+  })
+
+  test('is never the meaning of a password that was left out or is empty', async () => {
+    const call = await start()
+    const { password: _, ...without } = newcomer()
+    for (const json of [without, newcomer({ password: '' })]) {
+      const told = await call(root, { json })
+      expect([told.status, told.body.errors[0].field]).toEqual([400, 'password'])
+    }
+  })
 })
 
 describe('without its handle a registration does not exist (AC-20)', () => {

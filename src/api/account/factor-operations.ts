@@ -1,6 +1,7 @@
 /** Authenticators, recovery codes and passkeys, as a program lists and changes them: opening and closing a way in is sensitive. */
 import { z } from 'zod'
 import { named, type Operations } from '../operations.ts'
+import { passkeyAnswer } from '../schemas.ts'
 
 const tag = 'security'
 const own = { tag, scope: 'account', person: true } as const
@@ -134,14 +135,7 @@ export const factorOperations = {
     path: '/api/account/passkeys',
     summary: 'Keep what the authenticator answered',
     sensitive: true,
-    body: named(
-      'PasskeyAnswer',
-      z.strictObject({
-        answer: z
-          .record(z.string(), z.unknown())
-          .meta({ description: 'RegistrationResponseJSON of WebAuthn.' }),
-      }),
-    ),
+    body: passkeyAnswer,
     answer: [201, 'There it is.', z.object({ id: z.uuid() })],
     refused: [404, 409],
   },

@@ -123,6 +123,7 @@ export const entryOperations = {
     path: '/api/admin/blocks',
     summary: 'Block an address or a network; the same again changes reason and end',
     idempotent: true,
+    sensitive: true,
     body: named(
       'NewAdminBlock',
       z.strictObject({

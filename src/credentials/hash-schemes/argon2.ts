@@ -7,7 +7,7 @@ const argon2id = 2
 const version13 = 1
 
 /** Stronger than this is not a stored password but an attack on our memory and time. KiB, passes, lanes. */
-const most = { memoryCost: 1024 * 1024, timeCost: 64, parallelism: 16, work: 4 * 1024 * 1024 }
+const most = { memoryCost: 256 * 1024, timeCost: 64, parallelism: 16, work: 4 * 1024 * 1024 }
 const least = { outputLen: 16, saltLen: 8, memoryPerLane: 8 }
 
 export type Argon2Costs = {

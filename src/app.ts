@@ -2,8 +2,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import Koa from 'koa'
 import { Provider } from 'oidc-provider'
-import { eraseDue } from './accounts/leaving.ts'
-import { createNoticeSender } from './accounts/notices.ts'
 import { createEvaluator } from './api/access/evaluate.ts'
 import { accessRoutes } from './api/access/routes.ts'
 import { accountApiRoutes } from './api/account/routes.ts'
@@ -13,24 +11,19 @@ import { openApiRoutes } from './api/openapi.ts'
 import { passwordResetRoutes } from './api/password-resets.ts'
 import { registrationRoutes } from './api/registrations.ts'
 import { serviceSettingsRoutes } from './api/service-settings.ts'
-import { removeOldEvents } from './audit/retention.ts'
-import { removeEndedBlocks } from './blocks/blocks.ts'
+import { createHandlers } from './app/jobs.ts'
 import { followBranding, readBranding } from './branding.ts'
 import { listAuthorizationTypes } from './clients/authorization-types.ts'
 import type { Config } from './config.ts'
 import { createBreachedPasswords } from './credentials/breached-passwords.ts'
-import { createFactorMailers } from './credentials/factor-mails.ts'
 import { createPasswordJudge } from './credentials/new-password.ts'
 import { createPasswordHasher } from './credentials/password-hasher.ts'
 import { findRemembered } from './credentials/remembered-devices.ts'
-import { createProofSender } from './credentials/send-proof.ts'
-import { createSignInCodeSender } from './credentials/sign-in-codes.ts'
 import { createKeyring } from './crypto.ts'
 import type { Database } from './database/connection.ts'
 import type { VersionName } from './database/versions.ts'
 import { takeProbe } from './doctor/probe-tokens.ts'
 import { createProviderCache } from './federation/provider-cache.ts'
-import { forgetEndedUpstreams } from './federation/upstream-sessions.ts'
 import { createUpstreams } from './federation/upstreams.ts'
 import { createBlockedAddresses } from './http/blocked-addresses.ts'
 import { limitKeyAddress } from './http/client-address.ts'
@@ -41,13 +34,10 @@ import { frontDoor } from './http/front-door.ts'
 import { createHealth, type Health } from './http/health.ts'
 import { readJson } from './http/json-body.ts'
 import { createKnownDevices } from './http/known-device.ts'
-import { cleanupLimits, createLimits } from './http/limits.ts'
-import { mailAllowance } from './http/mail-allowance.ts'
+import { createLimits } from './http/limits.ts'
 import { createMetrics, type Metrics } from './http/metrics.ts'
 import { createRememberedCookie } from './http/remembered-cookie.ts'
 import { createSignInLimits } from './http/sign-in-limits.ts'
-import { forgetAnswers } from './idempotency.ts'
-import { createInviteMailer } from './invites/mails.ts'
 import type { Handlers } from './jobs/worker.ts'
 import type { Logger } from './logger.ts'
 import type { Mailer } from './mail/transport.ts'
@@ -57,17 +47,13 @@ import { createClientCache } from './oidc/client-cache.ts'
 import { keySetDocument } from './oidc/documents.ts'
 import { auditEndedGrant, listenToEngine } from './oidc/events.ts'
 import { addExtensionGrants } from './oidc/extension-grants.ts'
-import { maintainKeys } from './oidc/key-rotation.ts'
-import { createLogoutSender } from './oidc/logout.ts'
 import { createMetadataDocuments } from './oidc/metadata-documents.ts'
 import { certificateEndpoints } from './oidc/mutual-tls.ts'
 import { createEngineFetch } from './oidc/outgoing-fetch.ts'
 import { createTokenReader } from './oidc/own-tokens.ts'
-import { createPingSender } from './oidc/ping.ts'
 import { protectedResources } from './oidc/protected-resources.ts'
 import { createProtocol, type Engine } from './oidc/protocol.ts'
 import { createProvider } from './oidc/provider.ts'
-import { createQuestionMailer } from './oidc/question-mails.ts'
 import { createPersonFinder, createQuestions } from './oidc/questions.ts'
 import { isWorthKeeping, keepRefusal } from './oidc/refusals.ts'
 import { createRegistration } from './oidc/registration.ts'
@@ -82,14 +68,7 @@ import { createPasswordCheck } from './pages/password-check.ts'
 import { protocolPages } from './pages/protocol.ts'
 import { pageRoutes } from './pages/routes.ts'
 import type { RegistrationDeps } from './registration/deps.ts'
-import { expireRegistrations } from './registration/expire.ts'
-import { createVerificationSender } from './registration/send-verification.ts'
-import { removeExpired } from './sessions/cleanup.ts'
-import { resumeDeliveries } from './sessions/logout-deliveries.ts'
-import { readAuditRetention } from './settings/audit-retention.ts'
 import { createViews } from './views.ts'
-import { removeSettled, resumeWebhooks } from './webhooks/deliveries.ts'
-import { createWebhookSender } from './webhooks/send.ts'
 
 /** By POST each of them keeps a row, without asking who it is. */
 const keepingPaths = new Set(['/oauth2/authorize', '/oauth2/logout'])
@@ -381,84 +360,18 @@ export function createApp(options: AppOptions): App {
     koa,
     metrics,
     health,
-    handlers: {
-      'mail.verification': createVerificationSender({
-        db,
-        keyring,
-        views,
-        mailer,
-        allowMail: mailAllowance(limits),
-      }),
-      'mail.proof': createProofSender({
-        db,
-        keyring,
-        views,
-        mailer,
-        allowMail: mailAllowance(limits),
-      }),
-      'mail.notice': createNoticeSender({
-        db,
-        keyring,
-        views,
-        mailer,
-        allowMail: (recipient) => limits.allows('notice-recipient', recipient),
-      }),
-      'mail.question': createQuestionMailer({
-        db,
-        clients,
-        views,
-        mailer,
-        allowMail: (recipient) => limits.allows('question-recipient', recipient),
-      }),
-      'mail.invite': createInviteMailer({
-        db,
-        keyring,
-        views,
-        mailer,
-        allowMail: mailAllowance(limits),
-      }),
-      ...createFactorMailers({
-        db,
-        views,
-        mailer,
-        allowMail: (recipient) => limits.allows('notice-recipient', recipient),
-      }),
-      'mail.sign-in-code': createSignInCodeSender({
-        db,
-        keyring,
-        views,
-        mailer,
-        allowMail: mailAllowance(limits),
-      }),
-      'webhook.deliver': createWebhookSender({ db, keyring, fetch: outgoing.fetch, logger }),
-      'backchannel.ping': createPingSender({
-        pool,
-        keyring,
-        clients,
-        fetch: outgoing.fetch,
-        logger,
-      }),
-      'logout.backchannel': createLogoutSender({ db, logger, provider: () => engine.provider }),
-      cleanup: async () => {
-        await resumeDeliveries(db)
-        await resumeWebhooks(db)
-        await removeSettled(db)
-        await removeOldEvents(db, (await readAuditRetention(db)).days)
-        const removed = await removeExpired(pool)
-        await expireRegistrations(db)
-        await forgetEndedUpstreams(db)
-        const erased = await eraseDue(db)
-        await cleanupLimits(pool)
-        await removeEndedBlocks(db)
-        await forgetAnswers(db)
-        logger.debug({ removed, erased }, 'expired rows removed')
-      },
-      'rotate-keys': async () => {
-        const { jwksMaxAgeSeconds } = config
-        const done = await maintainKeys({ db, keyring, jwksMaxAgeSeconds })
-        if (done.rotated.length + done.retired.length > 0) logger.info(done, 'signing keys rotated')
-      },
-    },
+    handlers: createHandlers({
+      config,
+      database,
+      logger,
+      mailer,
+      keyring,
+      views,
+      limits,
+      clients,
+      fetch: outgoing.fetch,
+      provider: () => engine.provider,
+    }),
     async refresh(changed) {
       if (changed === 'blocks') {
         await blocked.reload()

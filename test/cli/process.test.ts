@@ -1,6 +1,6 @@
-import { execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -96,3 +96,28 @@ test('a reader that has seen enough is no failure', async () => {
   const [code] = await once(running, 'exit')
   expect([code, stderr]).toEqual([0, ''])
 })
+
+test.each([
+  { how: 'Ctrl-C', end: (running: ChildProcess) => void running.kill('SIGINT') },
+  { how: 'a reader that leaves', end: (running: ChildProcess) => void running.stdout?.destroy() },
+])(
+  '$how ends a command that watches, and the database that was started for it',
+  async ({ end }) => {
+    const dataDir = join(directory, 'watched')
+    const env = { PATH: process.env.PATH ?? '', DATA_DIR: dataDir }
+    expect(
+      (await idp(['settings', 'update', '--remember-days', '1'], { DATA_DIR: dataDir })).code,
+    ).toBe(0)
+    const running = spawn(process.execPath, [cli, 'audit', 'tail', '-f'], { env })
+    const [line] = await once(running.stdout, 'data')
+    expect(String(line)).toContain('settings')
+    expect(existsSync(join(dataDir, 'postgres', 'postmaster.pid'))).toBe(true)
+    const ended = once(running, 'exit')
+    end(running)
+    // Whoever has left hears of it with the next line.
+    if (running.exitCode === null)
+      await idp(['settings', 'update', '--remember-days', '2'], { DATA_DIR: dataDir })
+    await ended
+    expect(existsSync(join(dataDir, 'postgres', 'postmaster.pid'))).toBe(false)
+  },
+)

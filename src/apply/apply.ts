@@ -17,9 +17,11 @@ import { disown, listOwned, own } from './owned.ts'
 import { providerKind } from './providers.ts'
 import { roleKind } from './roles.ts'
 
-/** In the order in which they are made: what is named comes before what names it. */
 // biome-ignore lint/suspicious/noExplicitAny: each kind is given entries of its own section alone
-export const kinds: { section: keyof AppliedFile; kind: Kind<any> }[] = [
+type AnyKind = Kind<any>
+
+/** In the order in which they are made: what is named comes before what names it. */
+export const kinds: { section: keyof AppliedFile; kind: AnyKind }[] = [
   { section: 'apis', kind: apiKind },
   { section: 'clients', kind: clientKind },
   { section: 'roles', kind: roleKind },
@@ -78,8 +80,7 @@ class TakenBack extends Error {
 }
 
 type Item = {
-  // biome-ignore lint/suspicious/noExplicitAny: an entry of the kind beside it
-  kind: Kind<any>
+  kind: AnyKind
   entry: object
   where: string
   id: string | undefined

@@ -1,4 +1,4 @@
-/** `idp plan`, `apply` and `export`: the apps, APIs, roles and groups of this house as one file. */
+/** `idp plan`, `apply` and `export`: the apps, APIs, roles, groups, providers and the brand of this house as one file. */
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { stringify } from 'yaml'
@@ -35,7 +35,7 @@ export function addApply(program: Command, context: Context): void {
     .command('apply')
     .summary('make everything as a file says')
     .description(
-      'Makes apps, APIs, roles, groups and branding as a file says: all of it, or nothing where something is wrong. What the file does not name stays.',
+      'Makes apps, APIs, roles, groups, providers and branding as a file says: all of it, or nothing where something is wrong. What the file does not name stays.',
     )
   withExamples(
     withFile(apply).action((flags: Flags) => run(context, flags, false)),

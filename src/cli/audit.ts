@@ -14,6 +14,7 @@ import { type Context, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { writeTo } from './files.ts'
 import { withExamples } from './help.ts'
+import { readCount } from './input.ts'
 import { createProgress } from './progress.ts'
 
 type ListFlags = FilterFlags & { limit: string; before?: string; quiet?: boolean; json?: boolean }
@@ -86,7 +87,7 @@ export function addAudit(program: Command, context: Context): void {
 }
 
 function search(context: Context, flags: ListFlags): Promise<void> {
-  const limit = readNumber('--limit', flags.limit)
+  const limit = readCount('--limit', flags.limit, mostEvents)
   if (flags.before !== undefined && !isUuid(flags.before))
     throw new CliError(exitCodes.usage, '--before takes the id of an event.')
   return withDatabase(context, async ({ db, out }) => {
@@ -102,7 +103,7 @@ function search(context: Context, flags: ListFlags): Promise<void> {
 }
 
 function tail(context: Context, flags: TailFlags): Promise<void> {
-  const limit = readNumber('--lines', flags.lines)
+  const limit = readCount('--lines', flags.lines, mostEvents)
   return withDatabase(context, async ({ db, out, io }) => {
     const filter = await readFilter(db, flags)
     let bare = false
@@ -141,12 +142,4 @@ function exportTo(context: Context, file: string, flags: FilterFlags): Promise<v
     }).finally(progress.end)
     out.say(`Exported ${count} events.`)
   })
-}
-
-function readNumber(flag: string, text: string): number {
-  const number = /^\d{1,4}$/.test(text) ? Number(text) : 0
-  if (number >= 1 && number <= mostEvents) return number
-  throw new CliError(exitCodes.usage, `${flag} cannot be “${text}”.`, [
-    `Give a number from 1 to ${mostEvents}.`,
-  ])
 }

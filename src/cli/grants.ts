@@ -6,6 +6,7 @@ import { stamp } from './client-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
+import { readCount } from './input.ts'
 import { whichClient } from './sessions.ts'
 import { resolveUser } from './user-find.ts'
 
@@ -54,12 +55,7 @@ export function addGrants(program: Command, context: Context): void {
 }
 
 function list(context: Context, flags: ListFlags): Promise<void> {
-  const limit = /^\d{1,4}$/.test(flags.limit) ? Number(flags.limit) : 0
-  if (limit < 1 || limit > 1000) {
-    throw new CliError(exitCodes.usage, `--limit cannot be “${flags.limit}”.`, [
-      'Give a number from 1 to 1000.',
-    ])
-  }
+  const limit = readCount('--limit', flags.limit, 1000)
   return withDatabase(context, async ({ db, out }) => {
     const which = await readTarget(db, flags)
     const found = await listGrants(db, { ...which, offline: flags.offline ?? false, limit })

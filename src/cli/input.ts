@@ -49,6 +49,15 @@ export async function confirm(io: Io, question: string): Promise<boolean> {
   }
 }
 
+/** Of a flag that says how many. Throws a mistake of use for what is no whole number from 1 to `most`. */
+export function readCount(flag: string, text: string, most: number): number {
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0
+  if (count >= 1 && count <= most) return count
+  throw new CliError(exitCodes.usage, `${flag} cannot be “${text}”.`, [
+    `Give a number from 1 to ${most}.`,
+  ])
+}
+
 /** `30s`, `15m`, `12h`, `7d` or a bare number of seconds. */
 export function parseDuration(text: string): number | undefined {
   const match = /^(\d{1,9})([smhd]?)$/.exec(text)

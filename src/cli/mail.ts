@@ -8,6 +8,7 @@ import { stamp } from './client-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
+import { readCount } from './input.ts'
 import { printable } from './text.ts'
 
 type ListFlags = { failed?: boolean; limit: string; quiet?: boolean; json?: boolean }
@@ -88,12 +89,7 @@ async function test(
 }
 
 function list(context: Context, flags: ListFlags): Promise<void> {
-  const limit = /^\d{1,4}$/.test(flags.limit) ? Number(flags.limit) : 0
-  if (limit < 1 || limit > mostMails) {
-    throw new CliError(exitCodes.usage, `--limit cannot be “${flags.limit}”.`, [
-      `Give a number from 1 to ${mostMails}.`,
-    ])
-  }
+  const limit = readCount('--limit', flags.limit, mostMails)
   return withDatabase(context, async ({ db, out }) => {
     const mails = await listMails(db, { failedOnly: flags.failed ?? false, limit })
     if (flags.json) return out.json({ mails: mails.map(mailJson) })

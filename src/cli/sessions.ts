@@ -9,6 +9,7 @@ import { resolveClient } from './clients-find.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
+import { readCount } from './input.ts'
 import { resolveUser } from './user-find.ts'
 
 type Flags = { account?: string; client?: string; json?: boolean }
@@ -56,12 +57,7 @@ export function addSessions(program: Command, context: Context): void {
 }
 
 function list(context: Context, flags: ListFlags): Promise<void> {
-  const limit = /^\d{1,4}$/.test(flags.limit) ? Number(flags.limit) : 0
-  if (limit < 1 || limit > 1000) {
-    throw new CliError(exitCodes.usage, `--limit cannot be “${flags.limit}”.`, [
-      'Give a number from 1 to 1000.',
-    ])
-  }
+  const limit = readCount('--limit', flags.limit, 1000)
   return withDatabase(context, async ({ db, out }) => {
     const { which } = await readTarget(db, flags)
     const found = await listSessions(db, { ...which, limit })

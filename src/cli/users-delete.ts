@@ -1,21 +1,16 @@
 /** `idp users delete`: somebody leaves, as they could by themselves, or at once. */
 import type { Command } from 'commander'
-import type { Account } from '../accounts/accounts.ts'
 import { findAccount } from '../accounts/accounts.ts'
 import { eraseAccount, graceDays, leave } from '../accounts/leaving.ts'
-import type { Db } from '../database/connection.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import { confirm } from './input.ts'
+import { resolveUser } from './user-find.ts'
 
 type Flags = { atOnce?: boolean; yes?: boolean; json?: boolean }
 
-export function addUsersDelete(
-  users: Command,
-  context: Context,
-  resolve: (db: Db, user: string) => Promise<Account>,
-): void {
+export function addUsersDelete(users: Command, context: Context): void {
   withExamples(
     users
       .command('delete <user>')
@@ -26,7 +21,7 @@ export function addUsersDelete(
       .option('--at-once', 'erase it now; nothing takes it back')
       .option('-y, --yes', 'do not ask')
       .option('--json', 'print JSON')
-      .action((user: string, flags: Flags) => remove(context, user, flags, resolve)),
+      .action((user: string, flags: Flags) => remove(context, user, flags)),
     [
       ['users delete mallory', `gone in ${graceDays} days`],
       ['users delete mallory --at-once --yes', 'gone now, from a script'],
@@ -38,10 +33,9 @@ function remove(
   context: Context,
   user: string,
   { atOnce = false, yes, json }: Flags,
-  resolve: (db: Db, user: string) => Promise<Account>,
 ): Promise<void> {
   return withDatabase(context, async ({ db, out, io }) => {
-    const { id, username } = await resolve(db, user)
+    const { id, username } = await resolveUser(db, user)
     const when = atOnce ? 'now, for good' : `in ${graceDays} days`
     if (!yes && !(await confirm(io, `Erase ${username} ${when}?`))) {
       throw new CliError(exitCodes.failed, 'Nothing was deleted.')

@@ -1,20 +1,15 @@
 /** `idp users reset-factors`: for somebody who has lost their phone, their paper and their keys. */
 import type { Command } from 'commander'
-import type { Account } from '../accounts/accounts.ts'
 import { resetFactors } from '../credentials/reset-factors.ts'
-import type { Db } from '../database/connection.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import { confirm } from './input.ts'
+import { resolveUser } from './user-find.ts'
 
 type Flags = { yes?: boolean; json?: boolean }
 
-export function addUsersFactors(
-  users: Command,
-  context: Context,
-  resolve: (db: Db, user: string) => Promise<Account>,
-): void {
+export function addUsersFactors(users: Command, context: Context): void {
   withExamples(
     users
       .command('reset-factors <user>')
@@ -24,7 +19,7 @@ export function addUsersFactors(
       )
       .option('-y, --yes', 'do not ask')
       .option('--json', 'print JSON')
-      .action((user: string, flags: Flags) => reset(context, user, flags, resolve)),
+      .action((user: string, flags: Flags) => reset(context, user, flags)),
     [
       ['users reset-factors ada', 'asks first'],
       ['users reset-factors ada --yes', 'in a script'],
@@ -32,14 +27,9 @@ export function addUsersFactors(
   )
 }
 
-function reset(
-  context: Context,
-  user: string,
-  flags: Flags,
-  resolve: (db: Db, user: string) => Promise<Account>,
-): Promise<void> {
+function reset(context: Context, user: string, flags: Flags): Promise<void> {
   return withDatabase(context, async ({ db, out, io }) => {
-    const { id, username } = await resolve(db, user)
+    const { id, username } = await resolveUser(db, user)
     const question = `Take away every second factor and passkey of ${username}?`
     if (!flags.yes && !(await confirm(io, question))) {
       throw new CliError(exitCodes.failed, 'Nothing was taken away.', [

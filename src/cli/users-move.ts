@@ -3,7 +3,12 @@ import type { Command } from 'commander'
 import { findRelyingParty, relyingPartyOf } from '../credentials/passkey-domain.ts'
 import { FormatError } from '../moving/account-line.ts'
 import { countAccounts, exportAccounts } from '../moving/export-accounts.ts'
-import { type Imported, importAccounts, type LineProblem } from '../moving/import-accounts.ts'
+import {
+  type Imported,
+  importAccounts,
+  type LineProblem,
+  nothingImported,
+} from '../moving/import-accounts.ts'
 import { readEntries, type Source, sources } from '../moving/sources.ts'
 import { type Connected, type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
@@ -99,16 +104,7 @@ function importFrom(context: Context, files: string[], flags: ImportFlags): Prom
   return withDatabase(context, async (connected) => {
     const { out } = connected
     const told: (LineProblem & { file: string })[] = []
-    const total: Imported = {
-      read: 0,
-      imported: 0,
-      already: 0,
-      conflicts: 0,
-      invalid: 0,
-      passkeys: 0,
-      passkeysLeftOut: 0,
-      withoutPassword: 0,
-    }
+    const total = nothingImported()
     for (const file of files) {
       const counts = await importFile(
         connected,

@@ -1,25 +1,20 @@
 /** `idp users recover`: a way back in for somebody who has lost the password and gets no mail. */
 import type { Command } from 'commander'
-import type { Account } from '../accounts/accounts.ts'
 import {
   createRecoveryLink,
   longestRecoverySeconds,
   shortestRecoverySeconds,
 } from '../credentials/recovery-link.ts'
-import type { Db } from '../database/connection.ts'
 import { stamp } from './client-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
 import { parseDuration } from './input.ts'
+import { resolveUser } from './user-find.ts'
 
 type Flags = { expires: string; json?: boolean }
 
-export function addUsersRecover(
-  users: Command,
-  context: Context,
-  resolve: (db: Db, user: string) => Promise<Account>,
-): void {
+export function addUsersRecover(users: Command, context: Context): void {
   withExamples(
     users
       .command('recover <user>')
@@ -29,7 +24,7 @@ export function addUsersRecover(
       )
       .option('--expires <duration>', 'how long it works, 24h at most', '30m')
       .option('--json', 'print JSON')
-      .action((user: string, flags: Flags) => recover(context, user, flags, resolve)),
+      .action((user: string, flags: Flags) => recover(context, user, flags)),
     [
       ['users recover ada', 'for the next half an hour'],
       ['users recover ada --expires 2h', 'she will read it after lunch'],
@@ -37,12 +32,7 @@ export function addUsersRecover(
   )
 }
 
-function recover(
-  context: Context,
-  user: string,
-  flags: Flags,
-  resolve: (db: Db, user: string) => Promise<Account>,
-): Promise<void> {
+function recover(context: Context, user: string, flags: Flags): Promise<void> {
   const seconds = parseDuration(flags.expires) ?? 0
   if (seconds < shortestRecoverySeconds || seconds > longestRecoverySeconds) {
     throw new CliError(exitCodes.usage, `--expires cannot be “${flags.expires}”.`, [
@@ -50,7 +40,7 @@ function recover(
     ])
   }
   return withDatabase(context, async ({ db, out, io, config }) => {
-    const { id, username, status } = await resolve(db, user)
+    const { id, username, status } = await resolveUser(db, user)
     const made = await createRecoveryLink(db, id, seconds, operator(io))
     if (!made) {
       throw new CliError(

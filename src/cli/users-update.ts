@@ -1,15 +1,14 @@
 /** `idp users update`: what an operator may say about a person: names, language, and what apps ask for by scopes. */
 import type { Command } from 'commander'
-import type { Account } from '../accounts/accounts.ts'
 import { findAccount } from '../accounts/accounts.ts'
 import { updateContact } from '../accounts/contact.ts'
 import { updateProfile } from '../accounts/profile.ts'
-import type { Db } from '../database/connection.ts'
 import { transact } from '../database/transact.ts'
 import type { FieldError } from '../errors.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes, fieldWithFlag } from './errors.ts'
 import { withExamples } from './help.ts'
+import { resolveUser } from './user-find.ts'
 import { userJson } from './user-view.ts'
 
 type Flags = {
@@ -30,11 +29,7 @@ type Flags = {
   json?: boolean
 }
 
-export function addUsersUpdate(
-  users: Command,
-  context: Context,
-  resolve: (db: Db, user: string) => Promise<Account>,
-): void {
+export function addUsersUpdate(users: Command, context: Context): void {
   withExamples(
     users
       .command('update <user>')
@@ -57,7 +52,7 @@ export function addUsersUpdate(
       .option('--phone <number>', 'with + and the country; counts as not verified')
       .option('--no-phone', 'take the number away')
       .option('--json', 'print JSON')
-      .action((user: string, flags: Flags) => update(context, user, flags, resolve)),
+      .action((user: string, flags: Flags) => update(context, user, flags)),
     [
       ['users update ada --name "Ada King" --locale en', 'a new name'],
       ['users update ada --phone "+44 20 7946 0000"', 'a number'],
@@ -66,12 +61,7 @@ export function addUsersUpdate(
   )
 }
 
-function update(
-  context: Context,
-  user: string,
-  flags: Flags,
-  resolve: (db: Db, user: string) => Promise<Account>,
-): Promise<void> {
+function update(context: Context, user: string, flags: Flags): Promise<void> {
   const address =
     flags.address === false
       ? null
@@ -85,7 +75,7 @@ function update(
         }
   const phoneNumber = flags.phone === false || flags.phone === '' ? null : flags.phone
   return withDatabase(context, async ({ db, out, io }) => {
-    const { id, username } = await resolve(db, user)
+    const { id, username } = await resolveUser(db, user)
     const by = { actor: operator(io) }
     // All that was named, or none of it.
     const changed = await transact(db, async (trx) => {

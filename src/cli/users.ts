@@ -10,6 +10,7 @@ import { stamp } from './client-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
+import { readCount } from './input.ts'
 import type { Cell, Output } from './output.ts'
 import { resolveUser } from './user-find.ts'
 import { userJson } from './user-view.ts'
@@ -30,10 +31,10 @@ export function addUsers(program: Command, context: Context): void {
     .summary('the people who have an account')
     .description('The people who have an account here.')
   addUsersCreate(users, context)
-  addUsersUpdate(users, context, resolveUser)
-  addUsersDelete(users, context, resolveUser)
-  addUsersFactors(users, context, resolveUser)
-  addUsersRecover(users, context, resolveUser)
+  addUsersUpdate(users, context)
+  addUsersDelete(users, context)
+  addUsersFactors(users, context)
+  addUsersRecover(users, context)
   addUsersMove(users, context)
   withExamples(
     users
@@ -87,12 +88,7 @@ export function addUsers(program: Command, context: Context): void {
 }
 
 function list(context: Context, flags: ListFlags): Promise<void> {
-  const limit = /^\d{1,4}$/.test(flags.limit) ? Number(flags.limit) : 0
-  if (limit < 1 || limit > 1000) {
-    throw new CliError(exitCodes.usage, `--limit cannot be “${flags.limit}”.`, [
-      'Give a number from 1 to 1000.',
-    ])
-  }
+  const limit = readCount('--limit', flags.limit, 1000)
   const { status, after } = flags
   if (status !== undefined && !['unverified', 'active', 'disabled', 'deleted'].includes(status)) {
     throw new CliError(exitCodes.usage, `--status cannot be “${status}”.`, [

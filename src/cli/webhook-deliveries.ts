@@ -5,6 +5,7 @@ import { stamp } from './client-view.ts'
 import { type Context, operator, withDatabase } from './context.ts'
 import { CliError, exitCodes } from './errors.ts'
 import { withExamples } from './help.ts'
+import { readCount } from './input.ts'
 import type { Cell } from './output.ts'
 
 type ListFlags = {
@@ -55,8 +56,7 @@ export function addDeliveries(webhooks: Command, context: Context): void {
 }
 
 async function list(context: Context, flags: ListFlags): Promise<void> {
-  const limit = /^\d{1,4}$/.test(flags.limit) ? Number(flags.limit) : 0
-  if (limit < 1) throw wrong('--limit', flags.limit, 'Give a number from 1 to 9999.')
+  const limit = readCount('--limit', flags.limit, 9999)
   const { webhook, state } = flags
   if (state !== undefined && !states.includes(state)) {
     throw wrong('--state', state, `Give one of ${states.join(', ')}.`)

@@ -43,13 +43,8 @@ export type Imported = {
   withoutPassword: number
 }
 
-/** Reads all of `entries`; what is wrong with one of them keeps no other away. */
-export async function importAccounts(
-  db: Db,
-  entries: AsyncIterable<Entry>,
-  options: ImportOptions,
-): Promise<Imported> {
-  const counts: Imported = {
+export function nothingImported(): Imported {
+  return {
     read: 0,
     imported: 0,
     already: 0,
@@ -59,6 +54,15 @@ export async function importAccounts(
     passkeysLeftOut: 0,
     withoutPassword: 0,
   }
+}
+
+/** Reads all of `entries`; what is wrong with one of them keeps no other away. */
+export async function importAccounts(
+  db: Db,
+  entries: AsyncIterable<Entry>,
+  options: ImportOptions,
+): Promise<Imported> {
+  const counts = nothingImported()
   const seen = options.dryRun ? createSeen() : undefined
   let batch: Candidate[] = []
   for await (const entry of entries) {

@@ -1,7 +1,7 @@
 /** Authenticators, recovery codes and passkeys, as a program lists and changes them: opening and closing a way in is sensitive. */
 import { z } from 'zod'
 import { named, type Operations } from '../operations.ts'
-import { passkeyAnswer } from '../schemas.ts'
+import { passkeyAnswer, passkeyOptions } from '../schemas.ts'
 
 const tag = 'security'
 const own = { tag, scope: 'account', person: true } as const
@@ -125,7 +125,7 @@ export const factorOperations = {
     answer: [
       200,
       'PublicKeyCredentialCreationOptionsJSON; its challenge is good once, for five minutes.',
-      z.record(z.string(), z.unknown()),
+      passkeyOptions,
     ],
     refused: [404],
   },
